@@ -1,0 +1,1 @@
+"""The platform node: data, local private training, local recommendation. Imports only `shared`."""

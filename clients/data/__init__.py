@@ -1,0 +1,1 @@
+"""A platform's own data: sources, cleaning, pseudonyms, catalogue, histories."""

@@ -1,0 +1,1 @@
+"""The coordinator: rounds, aggregation of masked updates, releases. Imports only `shared`."""

@@ -1,0 +1,1 @@
+"""Research: data sets, recipes, systems side by side, reports. May import everything."""
