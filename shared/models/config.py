@@ -1,0 +1,47 @@
+"""What the plan fixes about the item space and the behaviour model. No torch: everybody reads it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from pydantic import Field
+
+from shared.config import StrictModel
+from shared.contract import EVENT_TYPES
+
+GAP_BUCKETS: Final = 16
+"""Buckets of the time between two events; bucket 0 means that it is not known."""
+
+
+class EncoderChoice(StrictModel):
+    """The text encoder that all partners of a plan use."""
+
+    name: str = "use-multilingual"
+    """Name in the registry of encoders."""
+    fingerprint: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
+    """Fingerprint that every node demands; empty accepts what is installed (research only)."""
+
+
+class BehaviourConfig(StrictModel):
+    """Shape of the shared behaviour model. Defaults: see docs/models.md for the measurements."""
+
+    item_dim: Annotated[int, Field(ge=8, le=1024)] = 128
+    """Length d of an item vector after the public reduction."""
+    whitening: Annotated[float, Field(gt=0)] = 0.3
+    """Share of the mean eigenvalue added before whitening; large values only centre."""
+    input_dim: Annotated[int, Field(ge=4, le=512)] = 64
+    """Width of the LSTM's input: the rank of the adapter that reads item vectors."""
+    hidden_dim: Annotated[int, Field(ge=4, le=1024)] = 64
+    """Hidden units H of the LSTM."""
+    profile_decay: Annotated[float, Field(ge=0, lt=1)] = 0.6
+    """Weight of an event in the profile relative to the next younger one."""
+    profile_scale: Annotated[float, Field(gt=0)] = 10.0
+    """Length of the profile's part of the query: an inverse temperature of the softmax."""
+    output_gain: Annotated[float, Field(gt=0, le=1)] = 0.3
+    """Factor on the output adapter's first weights: training starts at the profile's quality."""
+    event_weight: Annotated[float, Field(ge=0)] = 0.1
+    """Weight of the next-event-type loss beside the next-item loss."""
+    event_types: Annotated[int, Field(ge=1)] = len(EVENT_TYPES)
+    """Rows of the event-type embedding: the vocabulary of the data contract."""
+    history_length: Annotated[int, Field(ge=2, le=1000)] = 50
+    """Most recent events of a user that the model reads."""
