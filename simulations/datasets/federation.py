@@ -1,0 +1,52 @@
+"""A federation's data in the lab: every platform's data, and who is who across platforms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clients.data.dataset import PlatformData
+from clients.data.report import ValidationReport
+
+UNKNOWN_PERSON = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FederationData:
+    """All platforms of one experiment.
+
+    Attributes
+    ----------
+    name
+        Name of the data set.
+    platforms
+        The platforms in the order of their names in the source.
+    reports
+        Validation report of each platform, by its name.
+    persons
+        By platform, (U,) int64 in the order of ``histories.users``: pseudonyms with the same number
+        are the same person, -1 is unknown. Ground truth that exists in the lab only: no platform
+        can compute it, and no system under test may read it.
+    source, licence
+        Where the data come from and on what terms.
+    """
+
+    name: str
+    platforms: tuple[PlatformData, ...]
+    reports: Mapping[str, ValidationReport]
+    persons: Mapping[str, NDArray[np.int64]]
+    source: str = field(default="")
+    licence: str = field(default="")
+
+    def platform(self, name: str) -> PlatformData:
+        """The platform called `name`.
+
+        Raises
+        ------
+        KeyError
+            No platform has this name.
+        """
+        return {platform.name: platform for platform in self.platforms}[name]
