@@ -1,0 +1,105 @@
+"""What this node accepts: its own limits, whatever the coordinator asks; deny is the default."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from shared.config import StrictModel
+from shared.errors import FederationError
+from shared.plan import HexKey, Partner, TrainingPlan
+
+
+class PolicyRefusalError(FederationError):
+    """The plan asks for something that this node's policy does not allow."""
+
+    code = "FED-030"
+    default_remedy = "change policy.toml on this node if, and only if, the plan is acceptable"
+
+
+class UnpinnedPartnerError(FederationError):
+    """The plan names a partner whose identity key this node has not pinned."""
+
+    code = "FED-031"
+
+
+class NotInPlanError(FederationError):
+    """This node's own identity is not in the plan."""
+
+    code = "FED-032"
+
+
+class NodePolicy(StrictModel):
+    """Limits enforced at the node."""
+
+    coordinator: HexKey
+    """Ed25519 public key of the coordinator, compared out of band."""
+    partners: dict[str, HexKey]
+    """Name → Ed25519 public key of every partner that may be in a cohort, compared out of band."""
+    min_cohort: Annotated[int, Field(ge=2)] = 3
+    """Fewest partners in a plan."""
+    max_epsilon: Annotated[float, Field(gt=0)] = 8.0
+    """Largest epsilon of one plan."""
+    lifetime_epsilon: Annotated[float, Field(gt=0)] = 8.0
+    """Largest epsilon over all plans that ever ran here."""
+    max_rounds: Annotated[int, Field(ge=1)] = 200
+    """Most rounds in a plan."""
+    max_update_range: Annotated[float, Field(gt=0)] = 16.0
+    """Largest fixed-point range."""
+    encoders: tuple[str, ...] = ("use-multilingual",)
+    """Text encoders that may be used."""
+    min_colluders: Annotated[int, Field(ge=0)] = 0
+    """Colluding partners that the plan must at least withstand."""
+    max_declared_users: Annotated[int, Field(ge=1)]
+    """This platform's public lower bound on its users; a plan must not declare more."""
+    allow_unprotected: bool = False
+    """Accept plans without differential privacy. For research on public data only."""
+
+    def check(self, plan: TrainingPlan, identity: bytes) -> Partner:
+        """Hold `plan` against this policy; returns this node's own entry in the plan.
+
+        Raises
+        ------
+        NotInPlanError, UnpinnedPartnerError, PolicyRefusalError
+        """
+        partner = plan.partner(identity)
+        if partner is None:
+            raise NotInPlanError("this node is not in the plan", where=f"run {plan.run_id}")
+        self._check_partners(plan)
+        self._check_limits(plan)
+        self._check_privacy(plan)
+        if partner.declared_users > self.max_declared_users:
+            self._refuse("declared_users", partner.declared_users, self.max_declared_users)
+        return partner
+
+    def _check_partners(self, plan: TrainingPlan) -> None:
+        for partner in plan.partners:
+            if self.partners.get(partner.name) != partner.identity:
+                raise UnpinnedPartnerError(
+                    f"the key of partner {partner.name!r} is not the pinned one",
+                    remedy="compare fingerprints with that partner out of band, then pin the key",
+                )
+
+    def _check_limits(self, plan: TrainingPlan) -> None:
+        terms = plan.aggregation
+        if len(plan.partners) < self.min_cohort:
+            self._refuse("partners", len(plan.partners), self.min_cohort)
+        if plan.rounds > self.max_rounds:
+            self._refuse("rounds", plan.rounds, self.max_rounds)
+        if terms.update_range > self.max_update_range:
+            self._refuse("update_range", terms.update_range, self.max_update_range)
+        if terms.colluders < self.min_colluders:
+            self._refuse("colluders", terms.colluders, self.min_colluders)
+        if plan.encoder.name not in self.encoders:
+            self._refuse("encoder", plan.encoder.name, self.encoders)
+
+    def _check_privacy(self, plan: TrainingPlan) -> None:
+        if plan.privacy is None:
+            if not self.allow_unprotected:
+                raise PolicyRefusalError("the plan trains without differential privacy")
+        elif plan.privacy.epsilon > self.max_epsilon:
+            self._refuse("epsilon", plan.privacy.epsilon, self.max_epsilon)
+
+    def _refuse(self, what: str, asked: object, limit: object) -> None:
+        raise PolicyRefusalError(f"{what} = {asked!r}, this node's limit is {limit!r}")

@@ -1,0 +1,20 @@
+"""Injective hashing of several byte strings.
+
+SHA-256 over length-prefixed parts: two different lists of parts never give the same input.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+
+DIGEST_BYTES = 32
+
+
+def digest(label: str, *parts: bytes) -> bytes:
+    """SHA-256 over `label` and `parts`, each prefixed by its length (32 bytes)."""
+    state = hashlib.sha256()
+    for part in (label.encode(), *parts):
+        state.update(struct.pack("<Q", len(part)))
+        state.update(part)
+    return state.digest()

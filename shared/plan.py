@@ -1,0 +1,195 @@
+"""The training plan: everything that a round does is fixed in it, before training starts.
+
+The coordinator signs the canonical bytes of a plan; a node checks the signature against the key
+that it pinned, holds the plan against its own policy, and binds the plan's digest into every key,
+mask and signature of the run. A plan holds public numbers only.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Literal, Self
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from pydantic import Field, model_validator
+
+from shared.config import StrictModel, parse
+from shared.errors import FederationError
+from shared.hashing import digest
+from shared.models.config import BehaviourConfig, EncoderChoice
+
+PLAN_VERSION = 1
+MAX_PLAN_BYTES = 1 << 20
+HexKey = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+RunId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+
+
+class PlanSignatureError(FederationError):
+    """The plan is not signed by the coordinator whose key this node pinned."""
+
+    code = "FED-001"
+    default_remedy = "compare the coordinator's fingerprint with the one received out of band"
+
+
+class PlanFormatError(FederationError):
+    """The bytes received are not the canonical form of a plan."""
+
+    code = "FED-002"
+
+
+class Partner(StrictModel):
+    """One platform in the plan."""
+
+    id: Annotated[int, Field(ge=1, le=65535)]
+    """Number of the partner in messages and masks."""
+    name: Annotated[str, Field(min_length=1, max_length=64)]
+    """Name shown to people."""
+    identity: HexKey
+    """Ed25519 public key, hex; every partner compares it with the one it pinned."""
+    declared_users: Annotated[int, Field(ge=1)]
+    """Public lower bound on the platform's users: fixes sample rate, delta and weight."""
+
+
+class PrivacyTerms(StrictModel):
+    """User-level differential privacy that each partner guarantees for its own users.
+
+    Unit: one user at one platform, add-or-remove; the partner adds the whole noise itself, so the
+    guarantee trusts nobody else. The noise multiplier follows at each node from these numbers and
+    its declared users.
+    """
+
+    epsilon: Annotated[float, Field(gt=0, le=100)]
+    """Total epsilon of one partner over all rounds of this plan."""
+    delta_exponent: Annotated[float, Field(ge=1)] = 1.1
+    """delta = declared_users ** -delta_exponent."""
+    clipping_norm: Annotated[float, Field(gt=0)] = 0.5
+    """L2 bound on one user's contribution to one step."""
+
+    def delta(self, declared_users: int) -> float:
+        """Delta of a partner that declares `declared_users`."""
+        return float(declared_users**-self.delta_exponent)
+
+
+class LocalSteps(StrictModel):
+    """What a node does between receiving the global model and sending its update."""
+
+    steps: Annotated[int, Field(ge=1)] = 10
+    """Optimiser steps a round."""
+    batch_users: Annotated[int, Field(ge=1)] = 1024
+    """Expected users in a Poisson batch (at most half of the declared users)."""
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-2
+    """Learning rate of the node's Adam."""
+
+    def sample_rate(self, declared_users: int) -> float:
+        """Probability with which each user enters a batch: a public number."""
+        return min(0.5, self.batch_users / declared_users)
+
+
+class Aggregation(StrictModel):
+    """How updates become the next global model."""
+
+    weights: Literal["equal", "declared"] = "declared"
+    """Public weights: all the same, or in proportion to declared users."""
+    update_range: Annotated[float, Field(gt=0)] = 1.0
+    """Largest coordinate of an update that the fixed-point ring represents; larger is clipped."""
+    ring_bits: Literal[16, 32] = 32
+    """Width of a masked coordinate."""
+    colluders: Annotated[int, Field(ge=0)] = 0
+    """Partners that may collude with the coordinator without learning more than the sum."""
+    server_learning_rate: Annotated[float, Field(gt=0)] = 1.0
+    """Step of the server on the mean update."""
+    server_momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Momentum of the server on the mean update (FedAvgM, Hsu et al. 2019)."""
+    averaging: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Decay of the exponential average of global models that is released; 0 = the last one."""
+
+
+class TrainingPlan(StrictModel):
+    """One federated training run."""
+
+    version: Literal[1] = 1
+    """Version of this format."""
+    run_id: RunId
+    """16 random bytes, hex."""
+    purpose: Annotated[str, Field(max_length=500)]
+    """Why this run takes place, for the people who approve it."""
+    rounds: Annotated[int, Field(ge=1, le=10_000)]
+    """Rounds in all."""
+    partners: Annotated[tuple[Partner, ...], Field(min_length=2, max_length=256)]
+    """The cohort; only these keys take part."""
+    encoder: EncoderChoice
+    """Text encoder that spans the shared item space."""
+    model: BehaviourConfig
+    """Shape of the shared model."""
+    model_schema: HexKey
+    """SHA-256 of the parameter schema (names, shapes, order)."""
+    local: LocalSteps
+    """Local training."""
+    aggregation: Aggregation
+    """Aggregation."""
+    privacy: PrivacyTerms | None
+    """User-level guarantee; None only for research without privacy, which nodes refuse unless
+    their own policy allows it."""
+
+    @model_validator(mode="after")
+    def _partners_differ(self) -> Self:
+        ids = [p.id for p in self.partners]
+        keys = [p.identity for p in self.partners]
+        if len(set(ids)) < len(ids) or len(set(keys)) < len(keys):
+            raise ValueError("partner ids and identity keys must be unique")
+        if ids != sorted(ids):
+            raise ValueError("partners must be sorted by id")
+        return self
+
+    def canonical(self) -> bytes:
+        """The one encoding of this plan: compact JSON with sorted keys."""
+        values = self.model_dump(mode="json")
+        return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+    def digest(self) -> bytes:
+        """SHA-256 of the canonical bytes (32 bytes)."""
+        return digest("isthmus plan 1", self.canonical())
+
+    def partner(self, identity: bytes) -> Partner | None:
+        """The partner that holds this Ed25519 public key, if any."""
+        return next((p for p in self.partners if p.identity == identity.hex()), None)
+
+    def weight(self, partner: Partner) -> float:
+        """Public weight of a partner in the mean, in (0, 1]."""
+        if self.aggregation.weights == "equal":
+            return 1.0
+        return partner.declared_users / max(p.declared_users for p in self.partners)
+
+    def sign(self, key: Ed25519PrivateKey) -> bytes:
+        """Signature of the coordinator over this plan (64 bytes)."""
+        return key.sign(self.digest())
+
+
+def read_plan(data: bytes, signature: bytes, coordinator: bytes) -> TrainingPlan:
+    """Parse a received plan; the signature is checked over the received bytes first.
+
+    Raises
+    ------
+    PlanSignatureError
+        Not signed by `coordinator` (Ed25519 public key, 32 bytes).
+    PlanFormatError
+        Too long, not a plan, or not in canonical form.
+    """
+    if len(data) > MAX_PLAN_BYTES:
+        raise PlanFormatError(f"plan of {len(data)} bytes is longer than {MAX_PLAN_BYTES}")
+    try:
+        key = Ed25519PublicKey.from_public_bytes(coordinator)
+        key.verify(signature, digest("isthmus plan 1", data))
+    except (InvalidSignature, ValueError) as error:
+        raise PlanSignatureError("the plan's signature does not fit") from error
+    try:
+        values = json.loads(data)
+    except ValueError as error:
+        raise PlanFormatError("the plan is not JSON") from error
+    if not isinstance(values, dict):
+        raise PlanFormatError("the plan is not a JSON object")
+    plan = parse(TrainingPlan, values, where="plan")
+    if plan.canonical() != data:
+        raise PlanFormatError("the plan is not in canonical form")
+    return plan

@@ -1,0 +1,161 @@
+"""Recipes: one TOML file that says what a run does; unknown keys are refused."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from difflib import get_close_matches
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from clients.training.config import LocalTrainingConfig, PersonalisationConfig
+from shared.config import StrictModel, parse, read_toml
+from shared.errors import LabError
+from shared.models.config import BehaviourConfig
+from shared.plan import Aggregation, LocalSteps, PrivacyTerms
+from simulations.results import SYSTEMS
+
+SHIPPED = files("simulations") / "recipes"
+
+
+class UnknownRecipeError(LabError):
+    """There is neither a shipped recipe nor a file of this name."""
+
+    code = "LAB-010"
+
+
+class OverrideError(LabError):
+    """A --set option that is not of the form key=value with a TOML value."""
+
+    code = "LAB-011"
+    default_remedy = "for example --set federation.rounds=5 or --set 'data.platforms=[\"beauty\"]'"
+
+
+class DataRecipe(StrictModel):
+    """Which platforms take part."""
+
+    source: Literal["movielens", "folder", "generated"]
+    """MovieLens-100K from the RecBole wheel, a folder in the data contract's format, or planted."""
+    path: str = ""
+    """Folder, for source = "folder"; --data overrides it."""
+    platforms: tuple[str, ...] = ()
+    """Names of the platforms to use; empty = all."""
+    keep_users: dict[str, Annotated[float, Field(gt=0, le=1)]] = {}
+    """Share of a platform's users that is kept, by platform name: a small partner."""
+    generated_users: Annotated[int, Field(ge=10)] = 2000
+    """Persons, for source = "generated"."""
+    generated_items: Annotated[int, Field(ge=10)] = 500
+    """Items of each platform, for source = "generated"."""
+
+
+class FederationRecipe(StrictModel):
+    """The federated runs."""
+
+    rounds: Annotated[int, Field(ge=1)] = 10
+    """Rounds of the private run."""
+    unprotected_rounds: Annotated[int, Field(ge=1)] = 5
+    """Rounds of the run without privacy."""
+    local: LocalSteps = LocalSteps()
+    """Local steps of the private run."""
+    unprotected_local: LocalSteps = LocalSteps()
+    """Local steps of the run without privacy."""
+    aggregation: Aggregation = Aggregation()
+    """Aggregation of both."""
+    privacy: PrivacyTerms = PrivacyTerms(epsilon=8.0)
+    """The guarantee of the private run."""
+
+
+class EvaluationRecipe(StrictModel):
+    """How systems are compared."""
+
+    bootstrap_samples: Annotated[int, Field(ge=100)] = 1000
+    """Resamples of the paired bootstrap."""
+    curve_users: Annotated[int, Field(ge=1)] = 1000
+    """Users per platform, at most, on whom learning curves are measured."""
+
+
+class Recipe(StrictModel):
+    """A run of `isthmus-lab`."""
+
+    title: str
+    """One line for the list of recipes and the report."""
+    data: DataRecipe
+    """The platforms."""
+    encoder: str = "use-multilingual"
+    """Text encoder."""
+    model: BehaviourConfig = BehaviourConfig()
+    """Shape of the behaviour model."""
+    training: LocalTrainingConfig = LocalTrainingConfig()
+    """Training without federation: the local and the centralised systems."""
+    personalisation: PersonalisationConfig = PersonalisationConfig()
+    """Local personalisation after federation."""
+    federation: FederationRecipe = FederationRecipe()
+    """The federated systems."""
+    evaluation: EvaluationRecipe = EvaluationRecipe()
+    """The comparison."""
+    systems: tuple[str, ...] = SYSTEMS
+    """Systems to run, side by side."""
+
+
+def shipped_recipes() -> dict[str, Recipe]:
+    """Name → recipe of everything that comes with the package."""
+    names = sorted(f.name.removesuffix(".toml") for f in SHIPPED.iterdir() if f.name[-5:] == ".toml")
+    return {name: load_recipe(name) for name in names}
+
+
+def load_recipe(name: str, overrides: Iterable[str] = ()) -> Recipe:
+    """The shipped recipe called `name`, or the TOML file at that path, with `overrides` applied.
+
+    Parameters
+    ----------
+    overrides
+        ``key=value`` strings; keys are dotted, values TOML (a bare word is a string).
+
+    Raises
+    ------
+    UnknownRecipeError, OverrideError, shared.errors.ConfigError
+    """
+    values = _values(name)
+    for override in overrides:
+        _apply(values, override)
+    return parse(Recipe, values, where=f"recipe {name}")
+
+
+def _values(name: str) -> dict[str, Any]:
+    path = Path(name)
+    if path.suffix == ".toml":
+        return read_toml(path)
+    file = SHIPPED / f"{name}.toml"
+    if not file.is_file():
+        known = [f.name.removesuffix(".toml") for f in SHIPPED.iterdir() if f.name[-5:] == ".toml"]
+        near = get_close_matches(name, known, n=1, cutoff=0.0)
+        raise UnknownRecipeError(
+            f"there is no recipe {name!r}",
+            remedy=f"did you mean {near[0]!r}? `isthmus-lab recipes` lists them" if near else "",
+        )
+    return tomllib.loads(file.read_text(encoding="utf-8"))
+
+
+def _apply(values: dict[str, Any], override: str) -> None:
+    key, separator, text = override.partition("=")
+    if not separator or not key.strip():
+        raise OverrideError(f"--set {override!r}")
+    *parents, last = key.strip().split(".")
+    table = values
+    for parent in parents:
+        table = table.setdefault(parent, {})
+        if not isinstance(table, dict):
+            raise OverrideError(f"--set {override!r}: {parent!r} is not a table")
+    table[last] = _toml_value(text.strip())
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        if text.replace("-", "").replace("_", "").replace("/", "").replace(".", "").isalnum():
+            return text
+        raise OverrideError(f"value {text!r} is not TOML") from None
