@@ -25,7 +25,7 @@ class UnpinnedPartnerError(FederationError):
 
 
 class NotInPlanError(FederationError):
-    """This node's own identity is not in the plan."""
+    """The plan does not contain the identity of this node."""
 
     code = "FED-032"
 
@@ -93,6 +93,8 @@ class NodePolicy(StrictModel):
             self._refuse("colluders", terms.colluders, self.min_colluders)
         if plan.encoder.name not in self.encoders:
             self._refuse("encoder", plan.encoder.name, self.encoders)
+        if not plan.encoder.fingerprint:
+            raise PolicyRefusalError("the plan does not fix the encoder's fingerprint")
 
     def _check_privacy(self, plan: TrainingPlan) -> None:
         if plan.privacy is None:

@@ -6,12 +6,12 @@ so the state of another plan is never taken up.
 
 from __future__ import annotations
 
-import json
-import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from safetensors.numpy import load_file, save
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
 
 from shared.errors import FederationError
 from shared.files import write_atomically
@@ -68,9 +68,8 @@ class Checkpoints:
         """
         path = self.path(round_number)
         try:
-            plan = _metadata(path).get("plan")
-            tensors = load_file(path)
-        except Exception as error:  # safetensors raises its own type and OSError alike
+            plan, tensors = _read(path)
+        except (OSError, SafetensorError) as error:
             raise CheckpointError(str(error), where=str(path)) from error
         if plan != self._plan or set(tensors) != set(_NAMES):
             raise CheckpointError("the checkpoint belongs to another plan", where=str(path))
@@ -78,15 +77,16 @@ class Checkpoints:
 
     def rounds(self) -> list[int]:
         """Round numbers with a checkpoint, in order."""
-        return sorted(int(p.stem.split("-")[1]) for p in self._directory.glob("round-*.safetensors"))
+        return sorted(
+            int(p.stem.split("-")[1]) for p in self._directory.glob("round-*.safetensors")
+        )
 
     def path(self, round_number: int) -> Path:
         """The file of a round."""
         return self._directory / f"round-{round_number:05d}.safetensors"
 
 
-def _metadata(path: Path) -> dict[str, str]:
-    with path.open("rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        header = json.loads(file.read(min(length, 1 << 20)))
-    return dict(header.get("__metadata__", {}))
+def _read(path: Path) -> tuple[str, dict[str, Any]]:
+    with safe_open(path, framework="numpy") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+        return (file.metadata() or {}).get("plan", ""), tensors

@@ -9,9 +9,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from clients.training.config import LocalTrainingConfig, PersonalisationConfig
 from pydantic import Field
 
-from clients.training.config import LocalTrainingConfig, PersonalisationConfig
 from shared.config import StrictModel, parse, read_toml
 from shared.errors import LabError
 from shared.models.config import BehaviourConfig
@@ -102,7 +102,9 @@ class Recipe(StrictModel):
 
 def shipped_recipes() -> dict[str, Recipe]:
     """Name → recipe of everything that comes with the package."""
-    names = sorted(f.name.removesuffix(".toml") for f in SHIPPED.iterdir() if f.name[-5:] == ".toml")
+    names = sorted(
+        f.name.removesuffix(".toml") for f in SHIPPED.iterdir() if f.name[-5:] == ".toml"
+    )
     return {name: load_recipe(name) for name in names}
 
 

@@ -1,0 +1,67 @@
+"""A node refuses what its policy does not allow, whatever the coordinator signs."""
+
+from __future__ import annotations
+
+import pytest
+
+from clients.policy import NodePolicy, NotInPlanError, PolicyRefusalError, UnpinnedPartnerError
+from shared.errors import FederationError
+from shared.models.config import EncoderChoice
+from shared.plan import Aggregation, PrivacyTerms, TrainingPlan
+from tests.plans import KEY, identity, make_plan, public
+
+SELF = public(identity(1))
+
+
+def _policy(**changes: object) -> NodePolicy:
+    values: dict[str, object] = {
+        "coordinator": public(KEY).hex(),
+        "partners": {f"p{i}": public(identity(i)).hex() for i in (1, 2, 3)},
+        "encoders": ("hashed-words",),
+        "max_declared_users": 64,
+    }
+    return NodePolicy.model_validate({**values, **changes})
+
+
+def test_a_plan_within_all_limits_is_accepted() -> None:
+    assert _policy().check(make_plan(), SELF).id == 1
+
+
+@pytest.mark.parametrize(
+    ("plan", "error"),
+    [
+        (make_plan(users=(64, 64)), PolicyRefusalError),
+        (make_plan(rounds=5000), PolicyRefusalError),
+        (make_plan(privacy=None), PolicyRefusalError),
+        (make_plan(privacy=PrivacyTerms(epsilon=8.5)), PolicyRefusalError),
+        (make_plan(aggregation=Aggregation(update_range=1e6)), PolicyRefusalError),
+        (make_plan(users=(65, 64, 64)), PolicyRefusalError),
+        (make_plan(encoder=EncoderChoice(name="other", fingerprint="11" * 32)), PolicyRefusalError),
+        (make_plan(encoder=EncoderChoice(name="hashed-words")), PolicyRefusalError),
+        (make_plan(users=(64, 64, 64, 64)), UnpinnedPartnerError),
+    ],
+    ids=[
+        "cohort too small",
+        "too many rounds",
+        "no privacy",
+        "epsilon above the cap",
+        "huge range",
+        "declares more users than there are",
+        "unknown encoder",
+        "encoder without fingerprint",
+        "unknown partner",
+    ],
+)
+def test_a_plan_beyond_a_limit_is_refused(plan: TrainingPlan, error: type[FederationError]) -> None:
+    with pytest.raises(error):
+        _policy().check(plan, SELF)
+
+
+def test_colluders_below_the_nodes_floor_are_refused() -> None:
+    with pytest.raises(PolicyRefusalError, match="colluders"):
+        _policy(min_colluders=1).check(make_plan(), SELF)
+
+
+def test_a_plan_without_this_node_is_refused() -> None:
+    with pytest.raises(NotInPlanError):
+        _policy().check(make_plan(), public(identity(9)))

@@ -1,0 +1,51 @@
+"""Small plans and policies for tests."""
+
+from __future__ import annotations
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from shared.models.config import BehaviourConfig, EncoderChoice
+from shared.plan import Aggregation, LocalSteps, Partner, PrivacyTerms, TrainingPlan
+
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+"""The coordinator's signing key in tests."""
+
+
+def identity(number: int) -> Ed25519PrivateKey:
+    """The identity of partner `number` in tests."""
+    return Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32)
+
+
+def public(key: Ed25519PrivateKey) -> bytes:
+    """Raw public key."""
+    return key.public_key().public_bytes_raw()
+
+
+def make_plan(
+    users: tuple[int, ...] = (64, 64, 64),
+    *,
+    rounds: int = 3,
+    privacy: PrivacyTerms | None = PrivacyTerms(epsilon=8.0),
+    local: LocalSteps = LocalSteps(steps=2, batch_users=16),
+    aggregation: Aggregation = Aggregation(),
+    model: BehaviourConfig = BehaviourConfig(),
+    schema: str = "00" * 32,
+    encoder: EncoderChoice = EncoderChoice(name="hashed-words", fingerprint="11" * 32),
+) -> TrainingPlan:
+    """A plan for partners 1, 2, ... that declare `users`."""
+    partners = tuple(
+        Partner(id=i, name=f"p{i}", identity=public(identity(i)).hex(), declared_users=n)
+        for i, n in enumerate(users, start=1)
+    )
+    return TrainingPlan(
+        run_id="0f" * 16,
+        purpose="test",
+        rounds=rounds,
+        partners=partners,
+        encoder=encoder,
+        model=model,
+        model_schema=schema,
+        local=local,
+        aggregation=aggregation,
+        privacy=privacy,
+    )
