@@ -43,7 +43,7 @@ class DataRecipe(StrictModel):
     """Folder, for source = "folder"; --data overrides it."""
     platforms: tuple[str, ...] = ()
     """Names of the platforms to use; empty = all."""
-    keep_users: dict[str, Annotated[float, Field(gt=0, le=1)]] = {}
+    keep_users: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(default_factory=dict)
     """Share of a platform's users that is kept, by platform name: a small partner."""
     generated_users: Annotated[int, Field(ge=10)] = 2000
     """Persons, for source = "generated"."""
@@ -102,10 +102,7 @@ class Recipe(StrictModel):
 
 def shipped_recipes() -> dict[str, Recipe]:
     """Name → recipe of everything that comes with the package."""
-    names = sorted(
-        f.name.removesuffix(".toml") for f in SHIPPED.iterdir() if f.name[-5:] == ".toml"
-    )
-    return {name: load_recipe(name) for name in names}
+    return {name: load_recipe(name) for name in _shipped_names()}
 
 
 def load_recipe(name: str, overrides: Iterable[str] = ()) -> Recipe:
@@ -132,13 +129,17 @@ def _values(name: str) -> dict[str, Any]:
         return read_toml(path)
     file = SHIPPED / f"{name}.toml"
     if not file.is_file():
-        known = [f.name.removesuffix(".toml") for f in SHIPPED.iterdir() if f.name[-5:] == ".toml"]
-        near = get_close_matches(name, known, n=1, cutoff=0.0)
+        near = get_close_matches(name, _shipped_names(), n=1, cutoff=0.0)
         raise UnknownRecipeError(
             f"there is no recipe {name!r}",
             remedy=f"did you mean {near[0]!r}? `isthmus-lab recipes` lists them" if near else "",
         )
     return tomllib.loads(file.read_text(encoding="utf-8"))
+
+
+def _shipped_names() -> list[str]:
+    names = (file.name for file in SHIPPED.iterdir())
+    return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml"))
 
 
 def _apply(values: dict[str, Any], override: str) -> None:
