@@ -1,4 +1,4 @@
-"""What the plan fixes about the item space and the behaviour model. No torch: everybody reads it."""
+"""What the plan fixes about the item space and the behaviour model (no torch)."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Item vectors on disk, so that a catalogue is encoded once.
 
-A cache is a folder with one subfolder per encoder fingerprint. Each holds shards: safetensors files
-with ``keys`` (n, 32) uint8, the sha256 of each text, and ``vectors`` (n, d) float32. Shards are only
-ever added, each written beside its place and moved into it, so that an interruption loses at most
-the texts under way and two processes can fill the same cache.
+A cache is a folder with one subfolder per encoder fingerprint. Each holds shards: safetensors
+files with ``keys`` (n, 32) uint8, the sha256 of each text, and ``vectors`` (n, d) float32. Shards
+are only ever added, each written beside its place and moved into it, so that an interruption loses
+at most the texts under way and two processes can fill the same cache.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from shared.models.encoders.base import Float32s, TextEncoder
 from shared.models.encoders.errors import DamagedCacheError
 
 Progress = Callable[[int, int], None]
-"""Called with (texts done, texts in all)."""
+"""Called with (different texts done, different texts in all)."""
 
 SHARD_TEXTS: Final = 2048
 
@@ -48,15 +48,14 @@ class EncodingCache:
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Float32s:
         """Encode N texts as (N, d) float32, from disk where they were encoded before."""
         keys = [sha256(text.encode()).digest() for text in texts]
-        missing = {
-            key: text for key, text in zip(keys, texts, strict=True) if key not in self._known
-        }
-        done = len(texts) - len(missing)
+        wanted = dict(zip(keys, texts, strict=True))
+        missing = {key: text for key, text in wanted.items() if key not in self._known}
+        done = len(wanted) - len(missing)
         for part in _parts(list(missing.items())):
             self._add(part)
             done += len(part)
             if progress is not None:
-                progress(done, len(texts))
+                progress(done, len(wanted))
         vectors = np.zeros((len(texts), self._encoder.dim), dtype=np.float32)
         for row, key in enumerate(keys):
             vectors[row] = self._known[key]

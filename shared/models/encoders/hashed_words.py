@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import pairwise
 from typing import Final
 from zlib import crc32
 
@@ -56,7 +57,7 @@ class HashedWords:
 
     def _sum_of_features(self, text: str) -> NDArray[np.float64]:
         words = _WORD.findall(text.casefold())
-        pairs = [f"{first} {second}" for first, second in zip(words, words[1:], strict=False)]
+        pairs = [f"{first} {second}" for first, second in pairwise(words)]
         features = [self._features(token) for token in dict.fromkeys([*words, *pairs])]
         if not features:
             return np.zeros(self.dim)
