@@ -25,8 +25,10 @@ class EncoderChoice(StrictModel):
 class BehaviourConfig(StrictModel):
     """Shape of the shared behaviour model. Defaults: see docs/models.md for the measurements."""
 
-    item_dim: Annotated[int, Field(ge=8, le=1024)] = 128
-    """Length d of an item vector after the public reduction."""
+    item_dim: Annotated[int, Field(ge=8, le=1024)] = 512
+    """Length d of an item vector; less than the encoder's is a public random projection."""
+    adapter_dim: Annotated[int, Field(ge=4, le=1024)] = 128
+    """Dimensions of the public subspace in which the LSTM reads items and corrects the query."""
     whitening: Annotated[float, Field(gt=0)] = 0.3
     """Share of the mean eigenvalue added before whitening; large values only centre."""
     input_dim: Annotated[int, Field(ge=4, le=512)] = 64
@@ -37,7 +39,7 @@ class BehaviourConfig(StrictModel):
     """Weight of an event in the profile relative to the next younger one."""
     profile_scale: Annotated[float, Field(gt=0)] = 10.0
     """Length of the profile's part of the query: an inverse temperature of the softmax."""
-    output_gain: Annotated[float, Field(gt=0, le=1)] = 0.3
+    correction_gain: Annotated[float, Field(gt=0, le=1)] = 0.3
     """Factor on the output adapter's first weights: training starts at the profile's quality."""
     event_weight: Annotated[float, Field(ge=0)] = 0.1
     """Weight of the next-event-type loss beside the next-item loss."""

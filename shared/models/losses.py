@@ -92,7 +92,9 @@ def next_item_loss(
     Tensor
         (S,) losses in nats, differentiable with respect to `queries`.
     """
-    loss: Tensor = _FrozenCrossEntropy.apply(queries, targets, items, negatives)
+    loss: Tensor = _FrozenCrossEntropy.apply(  # type: ignore[no-untyped-call]
+        queries, targets, items, negatives
+    )
     return loss
 
 

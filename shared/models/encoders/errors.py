@@ -18,7 +18,7 @@ class MissingEncoderError(ModelError):
 
 
 class EncoderHashError(ModelError):
-    """An encoder's weight file is not the one that is pinned; its vectors would not be comparable."""
+    """An encoder's weights are not the pinned ones: its vectors would not be comparable."""
 
     code = "MODEL-003"
     default_remedy = "reinstall the package; never go on with other weights than the partners have"

@@ -62,7 +62,8 @@ class HashedWords:
         if not features:
             return np.zeros(self.dim)
         places, weights = (np.concatenate(column) for column in zip(*features, strict=True))
-        return np.bincount(places, weights=weights, minlength=self.dim)
+        total = np.bincount(places, weights=weights, minlength=self.dim)
+        return np.asarray(total, dtype=np.float64)
 
     def _features(self, token: str) -> _Features:
         known = self._known.get(token)

@@ -1,0 +1,173 @@
+"""The behaviour model: what a user will want next, as a query in the shared item space.
+
+::
+
+    query = scale * unit(decayed mean of the history's item vectors) + correction(LSTM(history))
+    score of an item = query . item vector (+ a bias that never leaves the node)
+
+The first part needs no training and is already a fair recommender; the LSTM (Hochreiter &
+Schmidhuber 1997; for recommendation Hidasi et al., ICLR 2016) learns what to correct, and starts
+near zero. Item vectors are frozen and a node's own, so the parameters hold nothing of a catalogue
+and one set of them serves every platform. The correction lives in a fixed public subspace of the
+item space: the profile profits from all dimensions, noise is only paid for few.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from shared.models.behaviour_parameters import initial_parameters
+from shared.models.config import GAP_BUCKETS, BehaviourConfig
+from shared.models.item_space import public_projection
+from shared.models.layers import LSTM, Embedding, Linear
+from shared.models.losses import ItemMatrix, next_item_loss
+from shared.models.packing import Packing
+from shared.models.sequences import NextEvents, Sequences
+from shared.models.torch_parameters import load_vector
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BehaviourState:
+    """Everything that the model remembers of B users; one more event costs O(1).
+
+    Attributes
+    ----------
+    recurrent
+        (1, 2, B, H) hidden and cell state of the LSTM.
+    profile
+        (B, d) decayed sum of item vectors.
+    """
+
+    recurrent: Tensor
+    profile: Tensor
+
+
+class BehaviourLSTM(nn.Module):
+    """Next-item and next-event model; holds the shared parameters only.
+
+    Parameters
+    ----------
+    config
+        Shape, from the plan.
+    seed
+        Public seed of the first weights.
+    """
+
+    def __init__(self, config: BehaviourConfig, *, seed: int = 0) -> None:
+        super().__init__()
+        self.config = config
+        space, width, hidden = config.adapter_dim, config.input_dim, config.hidden_dim
+        self.adapter = Linear(space, width)
+        self.event_type = Embedding(config.event_types, width)
+        self.gap = Embedding(GAP_BUCKETS, width)
+        self.lstm = LSTM(width, hidden)
+        self.correction = Linear(hidden, space)
+        self.next_event = Linear(hidden, config.event_types)
+        projection = torch.from_numpy(public_projection(config.item_dim, space)).float()
+        self.register_buffer("projection", projection, persistent=False)
+        self.projection: Tensor
+        load_vector(self, initial_parameters(config, seed))
+
+    def loss_per_user(
+        self, batch: NextEvents, items: ItemMatrix, negatives: Tensor | None = None
+    ) -> Tensor:
+        """Mean loss of each user over that user's events, as DP-SGD needs it.
+
+        Parameters
+        ----------
+        batch
+            B users with S events.
+        items
+            The platform's N items; without bias in a private step.
+        negatives
+            (K,) see `shared.models.losses.next_item_loss`.
+
+        Returns
+        -------
+        Tensor
+            (B,) nats; a user without events has loss zero. Row u depends on user u alone.
+        """
+        packing = batch.inputs.packing
+        hidden, queries = self._run(batch.inputs, items)
+        item_loss = next_item_loss(queries, batch.items, items, negatives)
+        guesses = self.next_event(hidden, packing)
+        event_loss = F.cross_entropy(guesses, batch.events, reduction="none")
+        losses = item_loss + self.config.event_weight * event_loss
+        counts = packing.sum_per_user(torch.ones_like(losses)).clamp_min(1.0)
+        return packing.sum_per_user(losses) / counts
+
+    @torch.no_grad()
+    def query(self, histories: Sequences, items: ItemMatrix) -> Tensor:
+        """Query (B, d) of each user after its last event; zero for a user without events."""
+        _, queries = self._run(histories, items)
+        return histories.packing.last(queries)
+
+    def start(self, users: int) -> BehaviourState:
+        """State of `users` users who have no event yet."""
+        recurrent = torch.zeros(1, 2, users, self.config.hidden_dim)
+        profile = torch.zeros(users, self.config.item_dim)
+        return BehaviourState(recurrent=recurrent, profile=profile)
+
+    @torch.no_grad()
+    def advance(
+        self, state: BehaviourState, vectors: Tensor, events: Tensor, gaps: Tensor
+    ) -> BehaviourState:
+        """Take in one more event of each user.
+
+        Parameters
+        ----------
+        vectors
+            (B, d) vector of the item.
+        events, gaps
+            (B,) int64 event type and time bucket.
+        """
+        inputs = self._inputs(vectors, events, gaps, None)
+        _, recurrent = self.lstm.step(inputs, state.recurrent)
+        profile = self.config.profile_decay * state.profile + vectors
+        return BehaviourState(recurrent=recurrent, profile=profile)
+
+    @torch.no_grad()
+    def query_of(self, state: BehaviourState) -> Tensor:
+        """Query (B, d) for the next event of each user in `state`."""
+        return self._combine(state.profile, state.recurrent[-1, 0], None)
+
+    def _run(self, sequences: Sequences, items: ItemMatrix) -> tuple[Tensor, Tensor]:
+        """Hidden states (S, H) and queries (S, d) after every event."""
+        packing = sequences.packing
+        vectors = items.vectors[sequences.items]
+        hidden = self.lstm(
+            self._inputs(vectors, sequences.events, sequences.gaps, packing), packing
+        )
+        profile = decayed_sum(vectors, packing, self.config.profile_decay)
+        return hidden, self._combine(profile, hidden, packing)
+
+    def _inputs(
+        self, vectors: Tensor, events: Tensor, gaps: Tensor, packing: Packing | None
+    ) -> Tensor:
+        scaled = (vectors @ self.projection) * self.config.item_dim**0.5
+        adapted = self.adapter(scaled, packing)
+        inputs: Tensor = adapted + self.event_type(events, packing) + self.gap(gaps, packing)
+        return inputs
+
+    def _combine(self, profile: Tensor, hidden: Tensor, packing: Packing | None) -> Tensor:
+        correction = self.correction(hidden, packing) @ self.projection.T
+        query: Tensor = self.config.profile_scale * F.normalize(profile, dim=-1) + correction
+        return query
+
+
+def decayed_sum(vectors: Tensor, packing: Packing, decay: float) -> Tensor:
+    """Sum (S, d) of each user's vectors up to each token, older ones decayed: a packed scan."""
+    total = torch.empty_like(vectors)
+    start, before = 0, vectors[:0]
+    for live in packing.live:
+        now = total[start : start + live]
+        if start == 0:
+            now.copy_(vectors[:live])
+        else:
+            torch.add(vectors[start : start + live], before[:live], alpha=decay, out=now)
+        start, before = start + live, now
+    return total
