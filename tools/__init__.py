@@ -1,0 +1,1 @@
+"""Helpers for the people who work on Isthmus; not installed."""
