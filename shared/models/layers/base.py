@@ -1,0 +1,60 @@
+"""What every layer of a privately trainable model has in common: a place to record to."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from torch import Tensor, nn
+
+
+class Record(Protocol):
+    """One call of a layer: the gradient of every user, not yet summed."""
+
+    @property
+    def users(self) -> int:
+        """B, the users of the batch."""
+
+    @property
+    def parameters(self) -> tuple[nn.Parameter, ...]:
+        """Parameters that this call contributes gradients to."""
+
+    def squared_norms(self) -> Tensor:
+        """(B,) float; squared L2 norm of each user's gradient over all `parameters`."""
+
+    def weighted_sums(self, weights: Tensor, kept: Tensor | None) -> tuple[Tensor, ...]:
+        """Gradients of the users summed with `weights` (B,), one tensor per parameter.
+
+        Parameters
+        ----------
+        kept
+            (B,) bool; users left out leave no trace, not even a NaN. None keeps everybody.
+        """
+
+    def join(self, other: Record) -> Record:
+        """The record of both calls, for a layer that was called twice."""
+
+
+class Recorder:
+    """Records of one micro-batch by layer."""
+
+    def __init__(self) -> None:
+        self.records: dict[PrivateLayer, Record] = {}
+
+    def add(self, layer: PrivateLayer, record: Record) -> None:
+        """Keep a call; several calls of one layer are positions of the same users."""
+        earlier = self.records.get(layer)
+        self.records[layer] = record if earlier is None else earlier.join(record)
+
+
+class PrivateLayer(nn.Module):
+    """A layer whose per-user gradients are known; base class of `Linear`, `Embedding`, `LSTM`.
+
+    Attributes
+    ----------
+    recorder
+        Set inside a private step only; with it, a call records instead of summing.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.recorder: Recorder | None = None

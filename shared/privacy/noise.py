@@ -1,0 +1,80 @@
+"""Gaussian noise from a cryptographic generator.
+
+numpy's and torch's generators are predictable from their output; whoever can predict the noise can
+subtract it. Here uniform numbers come from AES-256 in counter mode under a fresh key from the
+operating system (forward only, never seeded, never logged) and become normal ones by Box & Muller
+(1958) in float64.
+
+What this does not protect against: the noise is a rounded floating-point number, and which numbers
+can come out depends in principle on the sum it is added to (Mironov 2012; Casacuberta et al. 2022).
+The accountant analyses real numbers. Secure aggregation rounds updates to a fixed grid after the
+noise, which coarsens but does not remove the effect; see ``docs/privacy.md``.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import Final, final
+
+import torch
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from torch import Tensor
+
+_MANTISSA: Final = 53
+
+
+@final
+class KeyStream:
+    """Random bytes from AES-256-CTR under a key that only this object ever holds.
+
+    Not to be shared across processes: after a fork both copies would give the same bytes, so a
+    forked copy takes a new key.
+    """
+
+    def __init__(self) -> None:
+        self._process = -1
+        self._renew()
+
+    def bytes(self, count: int) -> bytearray:
+        """`count` fresh random bytes."""
+        if os.getpid() != self._process:
+            self._renew()
+        block = bytearray(count + 15)  # the cipher wants room for one more block
+        self._encryptor.update_into(bytes(count), block)
+        del block[count:]
+        return block
+
+    def integers(self, count: int) -> Tensor:
+        """(count,) int64, uniform over ``0 .. 2**53 - 1``."""
+        if not count:
+            return torch.empty(0, dtype=torch.int64)
+        words = torch.frombuffer(self.bytes(8 * count), dtype=torch.int64)
+        return words.bitwise_and_((1 << _MANTISSA) - 1)
+
+    def uniforms(self, count: int) -> Tensor:
+        """(count,) float64, uniform in the open interval (0, 1) on a grid of 2**-53."""
+        return (
+            self.integers(count).double().add_(0.5).mul_(2.0**-_MANTISSA).clamp_(max=1 - 2.0**-53)
+        )
+
+    def _renew(self) -> None:
+        cipher = Cipher(algorithms.AES256(os.urandom(32)), modes.CTR(os.urandom(16)))
+        self._encryptor = cipher.encryptor()
+        self._process = os.getpid()
+
+
+@final
+class SecureGaussian:
+    """Independent standard normal numbers that nobody can predict."""
+
+    def __init__(self) -> None:
+        self._stream = KeyStream()
+
+    def draw(self, count: int) -> Tensor:
+        """(count,) float64 on the CPU."""
+        pairs = (count + 1) // 2
+        uniforms = self._stream.uniforms(2 * pairs)
+        radius = uniforms[:pairs].log_().mul_(-2).sqrt_()
+        angle = uniforms[pairs:].mul_(2 * math.pi)
+        return torch.cat([angle.cos().mul_(radius), angle.sin_().mul_(radius)])[:count]
