@@ -1,0 +1,197 @@
+"""Local steps of a federated round: from the global model to this node's update.
+
+::
+
+    trainer = LocalTrainer(config, examples, items, terms, protection)
+    update = trainer.run(global_model, steps=10)          # (P,) float32: new - old
+
+With a `Protection` the update is the output of `steps` subsampled Gaussian mechanisms at user
+level, ``Mechanism(noise_multiplier, sample_rate)`` each, and of nothing else that is private:
+batches are Poisson samples, losses use negatives drawn without looking at data, biases are refused,
+and Adam (Kingma & Ba, ICLR 2015), whose moments stay at the node between rounds, sees the noised
+gradient only. The caller charges the ledger before it calls `run`. Without a `Protection` there is
+**no privacy at all**: research, or parameters that never leave.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from clients.training.batches import TrainingSet
+from clients.training.errors import PrivateBiasError, UnknownItemError
+from shared.models.behaviour import BehaviourLSTM
+from shared.models.config import BehaviourConfig
+from shared.models.losses import ItemMatrix, draw_negatives
+from shared.models.parameters import Float32s
+from shared.models.torch_parameters import load_vector, read_vector
+from shared.privacy.gradients import PrivateGradient, UnprotectedGradient
+from shared.privacy.noise import SecureGaussian
+from shared.privacy.sampling import PoissonSampler
+
+Progress = Callable[[int, int], None]
+"""Called with (steps done, steps in all); an exception from it ends the training."""
+
+ADAM_BETAS: Final = (0.9, 0.99)
+"""The second moment is mostly noise in private training; 0.99 adapts within the few steps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepTerms:
+    """Public numbers of a local step.
+
+    Attributes
+    ----------
+    learning_rate
+        Of Adam.
+    sample_rate
+        Probability with which each user enters a batch.
+    expected_batch_size
+        Sample rate times the declared number of users: divisor of the summed gradients.
+    negatives
+        Items against which a target is compared where the catalogue has more than
+        `full_softmax_items`.
+    full_softmax_items
+        Largest catalogue that every target is compared with as a whole.
+    """
+
+    learning_rate: float = 1e-2
+    sample_rate: float
+    expected_batch_size: float
+    negatives: int = 2048
+    full_softmax_items: int = 2048
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protection:
+    """Public numbers of the Gaussian mechanism: bound on one user, noise in units of it."""
+
+    clipping_norm: float
+    noise_multiplier: float
+
+
+class LocalTrainer:
+    """Trains the shared parameters on one platform's users.
+
+    Parameters
+    ----------
+    config
+        Shape of the model, from the plan.
+    examples
+        Training part of the histories.
+    items
+        The platform's catalogue.
+    terms
+        Public numbers of a step.
+    protection
+        None trains without privacy.
+
+    Raises
+    ------
+    PrivateBiasError
+        `items` has biases and the training is private.
+    UnknownItemError
+        A history names an item outside the catalogue.
+    """
+
+    def __init__(
+        self,
+        config: BehaviourConfig,
+        examples: TrainingSet,
+        items: ItemMatrix,
+        terms: StepTerms,
+        protection: Protection | None,
+    ) -> None:
+        if protection is not None and items.bias is not None:
+            raise PrivateBiasError("the item matrix of a private step has biases")
+        if examples.item_count > len(items):
+            problem = f"item {examples.item_count - 1} in a catalogue of {len(items)} items"
+            raise UnknownItemError(problem)
+        self._model = BehaviourLSTM(config)
+        self._examples, self._items, self._terms = examples, items, terms
+        self._gradient = _gradient(self._model, terms, protection)
+        self._sampler = PoissonSampler(terms.sample_rate, examples.users)
+        self._optimiser = torch.optim.Adam(
+            self._model.parameters(), lr=terms.learning_rate, betas=ADAM_BETAS
+        )
+        self._random = torch.Generator()
+        self._random.seed()  # from the operating system
+
+    def run(self, start: Float32s, steps: int, progress: Progress | None = None) -> Float32s:
+        """Take `steps` steps from the parameters `start` (P,) and return the change (P,).
+
+        If it ends early, the optimiser's moments are as they were before, so that the round can be
+        trained again; what was drawn is spent all the same.
+
+        Raises
+        ------
+        ParameterVectorError
+            `start` does not fit the model.
+        """
+        load_vector(self._model, start)
+        before = copy.deepcopy(self._optimiser.state_dict())
+        try:
+            for done, rows in enumerate(self._sampler.batches(steps), start=1):
+                self._step(rows)
+                if progress is not None:
+                    progress(done, steps)
+        except BaseException:
+            self._optimiser.load_state_dict(before)
+            raise
+        return read_vector(self._model) - start
+
+    def moments(self) -> dict[str, Float32s]:
+        """Adam's state as named arrays: post-processing of noised gradients, to be stored."""
+        return dict(_flat_moments(self._optimiser.state_dict()["state"]))
+
+    def restore(self, moments: dict[str, Float32s]) -> None:
+        """Continue with the state that `moments` of another trainer of this shape returned."""
+        state = self._optimiser.state_dict()
+        state["state"] = _nested_moments(moments)
+        self._optimiser.load_state_dict(state)
+
+    def _step(self, rows: NDArray[np.int64]) -> None:
+        batch = self._examples.batch(rows)
+        with self._gradient.recording():
+            losses = self._model.loss_per_user(batch, self._items, self._negatives())
+        self._gradient.backward(losses)
+        self._optimiser.step()
+
+    def _negatives(self) -> torch.Tensor | None:
+        if len(self._items) <= self._terms.full_softmax_items:
+            return None
+        return draw_negatives(self._terms.negatives, len(self._items), self._random)
+
+
+def _gradient(
+    model: BehaviourLSTM, terms: StepTerms, protection: Protection | None
+) -> PrivateGradient | UnprotectedGradient:
+    if protection is None:
+        return UnprotectedGradient(model, expected_batch_size=terms.expected_batch_size)
+    return PrivateGradient(
+        model,
+        clipping_norm=protection.clipping_norm,
+        noise_multiplier=protection.noise_multiplier,
+        expected_batch_size=terms.expected_batch_size,
+        noise=SecureGaussian(),
+    )
+
+
+def _flat_moments(state: dict[int, dict[str, Any]]) -> Iterator[tuple[str, Float32s]]:
+    for parameter, values in state.items():
+        for name, value in values.items():
+            yield f"{parameter}.{name}", value.detach().numpy().astype(np.float32)
+
+
+def _nested_moments(moments: dict[str, Float32s]) -> dict[int, dict[str, torch.Tensor]]:
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for key, value in moments.items():
+        parameter, _, name = key.partition(".")
+        state.setdefault(int(parameter), {})[name] = torch.from_numpy(value.copy())
+    return state
