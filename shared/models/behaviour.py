@@ -24,7 +24,7 @@ from shared.models.behaviour_parameters import initial_parameters
 from shared.models.config import GAP_BUCKETS, BehaviourConfig
 from shared.models.item_space import public_projection
 from shared.models.layers import LSTM, Embedding, Linear
-from shared.models.losses import ItemMatrix, next_item_loss
+from shared.models.losses import ItemMatrix, SeenItems, next_item_loss
 from shared.models.packing import Packing
 from shared.models.sequences import NextEvents, Sequences
 from shared.models.torch_parameters import load_vector
@@ -93,7 +93,8 @@ class BehaviourLSTM(nn.Module):
         """
         packing = batch.inputs.packing
         hidden, queries = self._run(batch.inputs, items)
-        item_loss = next_item_loss(queries, batch.items, items, negatives)
+        seen = SeenItems.up_to_each(batch.inputs.items, packing)
+        item_loss = next_item_loss(queries, batch.items, items, seen=seen, negatives=negatives)
         guesses = self.next_event(hidden, packing)
         event_loss = F.cross_entropy(guesses, batch.events, reduction="none")
         losses = item_loss + self.config.event_weight * event_loss
