@@ -28,7 +28,8 @@ from clients.training.batches import TrainingSet
 from clients.training.errors import PrivateBiasError, UnknownItemError
 from shared.models.behaviour import BehaviourLSTM
 from shared.models.config import BehaviourConfig
-from shared.models.losses import ItemMatrix, draw_negatives
+from shared.models.item_matrix import ItemMatrix
+from shared.models.losses import draw_negatives
 from shared.models.parameters import Float32s
 from shared.models.torch_parameters import load_vector, read_vector
 from shared.privacy.gradients import PrivateGradient, UnprotectedGradient

@@ -22,9 +22,10 @@ from torch import Tensor, nn
 
 from shared.models.behaviour_parameters import initial_parameters
 from shared.models.config import GAP_BUCKETS, BehaviourConfig
+from shared.models.item_matrix import ItemMatrix, SeenItems
 from shared.models.item_space import public_projection
 from shared.models.layers import LSTM, Embedding, Linear
-from shared.models.losses import ItemMatrix, SeenItems, next_item_loss
+from shared.models.losses import next_item_loss
 from shared.models.packing import Packing
 from shared.models.sequences import NextEvents, Sequences
 from shared.models.torch_parameters import load_vector
@@ -162,13 +163,10 @@ class BehaviourLSTM(nn.Module):
 
 def decayed_sum(vectors: Tensor, packing: Packing, decay: float) -> Tensor:
     """Sum (S, d) of each user's vectors up to each token, older ones decayed: a packed scan."""
-    total = torch.empty_like(vectors)
-    start, before = 0, vectors[:0]
+    sums: list[Tensor] = []
+    start = 0
     for live in packing.live:
-        now = total[start : start + live]
-        if start == 0:
-            now.copy_(vectors[:live])
-        else:
-            torch.add(vectors[start : start + live], before[:live], alpha=decay, out=now)
-        start, before = start + live, now
-    return total
+        now = vectors[start : start + live]
+        sums.append(now + decay * sums[-1][:live] if sums else now)
+        start += live
+    return torch.cat(sums) if sums else vectors

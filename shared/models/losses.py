@@ -18,87 +18,10 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from shared.models.errors import ItemVectorError
-from shared.models.packing import Packing
+from shared.models.item_matrix import ItemMatrix, SeenItems
 
 CHUNK: Final = 512
 """Queries whose logits are held at a time; (CHUNK, N) floats."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ItemMatrix:
-    """A platform's frozen item vectors and its own item biases.
-
-    Attributes
-    ----------
-    vectors
-        (N, d) unit vectors; zero where an item has no text.
-    bias
-        (N,) added to the logits, or None. Counted on private data, it never leaves the node and
-        must be None in a private step (it would carry other users' data into a user's gradient).
-
-    Raises
-    ------
-    ItemVectorError
-        Shapes do not fit or values are not finite.
-    """
-
-    vectors: Tensor
-    bias: Tensor | None = None
-
-    def __post_init__(self) -> None:
-        if self.vectors.ndim != 2 or len(self.vectors) == 0:
-            raise ItemVectorError(
-                f"item vectors have shape {tuple(self.vectors.shape)}, not (N, d)"
-            )
-        if self.bias is not None and self.bias.shape != self.vectors.shape[:1]:
-            raise ItemVectorError(f"{len(self.vectors)} items, bias {tuple(self.bias.shape)}")
-        if not bool(torch.isfinite(self.vectors).all()):
-            raise ItemVectorError("item vectors hold values that are not finite")
-
-    def __len__(self) -> int:
-        return len(self.vectors)
-
-    def logits(self, queries: Tensor) -> Tensor:
-        """Scores (B, N) of every item for B queries (B, d)."""
-        scores = queries @ self.vectors.T
-        return scores if self.bias is None else scores + self.bias
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeenItems:
-    """Which items the user of each query has already had: M pairs, sorted by row.
-
-    Attributes
-    ----------
-    rows, items
-        (M,) int64: row of the query, item index.
-    """
-
-    rows: Tensor
-    items: Tensor
-
-    @classmethod
-    def none(cls) -> SeenItems:
-        """Nobody has had anything."""
-        empty = torch.empty(0, dtype=torch.int64)
-        return cls(rows=empty, items=empty)
-
-    @classmethod
-    def up_to_each(cls, items: Tensor, packing: Packing) -> SeenItems:
-        """For each of S packed tokens with `items` (S,): its user's items up to and with it."""
-        counts = packing.position + 1
-        rows = torch.repeat_interleave(counts)
-        earlier = torch.arange(len(rows)) - (counts.cumsum(0) - counts)[rows]
-        place = torch.argsort(packing.order)  # of each user among the live ones
-        tokens = packing.starts[earlier] + place[packing.user[rows]]
-        return cls(rows=rows, items=items[tokens])
-
-    def of(self, start: int, stop: int) -> SeenItems:
-        """The pairs of the queries ``start:stop``, renumbered from zero."""
-        bounds = torch.searchsorted(self.rows, torch.tensor([start, stop]))
-        part = slice(int(bounds[0]), int(bounds[1]))
-        return SeenItems(rows=self.rows[part] - start, items=self.items[part])
 
 
 def draw_negatives(count: int, catalogue_size: int, generator: torch.Generator) -> Tensor:
@@ -137,6 +60,8 @@ def next_item_loss(
     Tensor
         (S,) losses in nats, differentiable with respect to `queries`.
     """
+    if items.trainable:
+        return _Candidates.of(items, negatives).loss(queries, targets, seen or SeenItems.none())
     loss: Tensor = _FrozenCrossEntropy.apply(  # type: ignore[no-untyped-call]
         queries, targets, items, seen, negatives
     )
@@ -191,23 +116,27 @@ class _Candidates:
         bias = None if items.bias is None else items.bias[negatives]
         return cls(items, items.vectors[negatives], bias, columns)
 
+    def loss(self, queries: Tensor, targets: Tensor, seen: SeenItems) -> Tensor:
+        """Losses (M,), differentiable with respect to queries, vectors and biases."""
+        score, others = self._logits(queries, targets, seen)
+        return torch.logaddexp(others.logsumexp(1), score) - score
+
     def compare(self, queries: Tensor, targets: Tensor, seen: SeenItems) -> tuple[Tensor, Tensor]:
         """Losses (M,) and their gradients (M, d) by M queries."""
-        positive = self.items.vectors[targets]
-        score = (queries * positive).sum(1)
-        if self.items.bias is not None:
-            score = score + self.items.bias[targets]
-        others = self._logits_of_others(queries, targets, seen)
+        score, others = self._logits(queries, targets, seen)
         top = torch.maximum(score, others.amax(1))
         others.sub_(top[:, None]).exp_()
         mine = (score - top).exp_()
         total = others.sum(1) + mine
         gradients = (others @ self.vectors) / total[:, None]
-        gradients += (mine / total - 1.0)[:, None] * positive
+        gradients += (mine / total - 1.0)[:, None] * self.items.vectors[targets]
         return total.log() + top - score, gradients
 
-    def _logits_of_others(self, queries: Tensor, targets: Tensor, seen: SeenItems) -> Tensor:
-        """Logits (M, K) of the candidates but target and seen, each for its share of the items."""
+    def _logits(self, queries: Tensor, targets: Tensor, seen: SeenItems) -> tuple[Tensor, Tensor]:
+        """Logits (M,) of the targets and (M, K) of the others, each for its share of the items."""
+        score = (queries * self.items.vectors[targets]).sum(1)
+        if self.items.bias is not None:
+            score = score + self.items.bias[targets]
         logits = queries @ self.vectors.T
         if self.bias is not None:
             logits += self.bias
@@ -215,7 +144,7 @@ class _Candidates:
             logits += math.log(len(self.items) / len(self.vectors))
         self._leave_out(logits, torch.arange(len(targets)), targets)
         self._leave_out(logits, seen.rows, seen.items)
-        return logits
+        return score, logits
 
     def _leave_out(self, logits: Tensor, rows: Tensor, items: Tensor) -> None:
         columns = self.columns[items]
