@@ -1,0 +1,46 @@
+"""What no set of honest partners can produce."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from shared.secagg.errors import SumBoundError
+from shared.secagg.fixed_point import signed
+from shared.secagg.masks import Ring
+from shared.secagg.policy import SessionPolicy
+
+_BLOCK: Final = 1 << 14
+
+
+def check_sum(ring_sum: Ring, words: Sequence[int], survivors: int, policy: SessionPolicy) -> None:
+    """Refuse a sum out of bounds: coordinates, words, and the L2 norm where the policy has one.
+
+    A poisoning partner inside the bounds is not seen here; groups and the nodes' own gate limit it.
+
+    Raises
+    ------
+    SumBoundError
+        Naming what is out of bounds.
+    """
+    for place, (word, limit) in enumerate(zip(words, policy.word_limits, strict=True)):
+        if abs(word) > survivors * limit:
+            raise SumBoundError(f"word {place} sums to {word}, at most {survivors * limit}")
+    largest, squares = _extent(ring_sum)
+    if largest > survivors * policy.limit:
+        raise SumBoundError(f"a coordinate sums to {largest} steps")
+    norm = float(np.sqrt(squares)) * policy.step
+    if policy.norm_bound and norm > survivors * policy.norm_bound:
+        raise SumBoundError(f"norm {norm:.3g}, at most {survivors * policy.norm_bound:.3g}")
+
+
+def _extent(ring_sum: Ring) -> tuple[int, float]:
+    """Largest absolute value and sum of squares, block by block."""
+    lifted, largest, squares = signed(ring_sum), 0, 0.0
+    for start in range(0, lifted.size, _BLOCK):
+        block = lifted[start : start + _BLOCK].astype(np.float64)
+        largest = max(largest, int(np.abs(block).max()))
+        squares += float(np.dot(block, block))
+    return largest, squares

@@ -1,0 +1,102 @@
+"""Masking in place: keystreams added to a vector block by block.
+
+One pass over the vector, all streams for one cache-resident block after the other, so extra memory
+is one block per thread whatever the number of partners. Words wrap modulo 2^16 or 2^32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.secagg.hashing import derive
+from shared.secagg.suites import KEYSTREAM_ALIGN, Keystream, Suite, expand, keystream
+
+Ring = NDArray[np.unsignedinteger[Any]]
+"""A vector over Z/2^16 (little-endian uint16) or Z/2^32 (little-endian uint32)."""
+
+BLOCK_BYTES: Final = 1 << 16
+_SLACK: Final = 16
+
+
+def stream_keys(seed: bytes) -> tuple[bytes, bytes]:
+    """The two 32-byte stream keys of a mask seed: for the vector and for the words."""
+    both = derive(seed, "streams", length=64)
+    return both[:32], both[32:]
+
+
+def add_masks(
+    vector: Ring,
+    plus: Sequence[bytes],
+    minus: Sequence[bytes] = (),
+    *,
+    suite: Suite = Suite.X25519_AES256,
+    threads: int = 1,
+) -> None:
+    """Add the keystreams of the keys `plus` to `vector` and subtract those of `minus`, in place.
+
+    Parameters
+    ----------
+    vector
+        (d,) contiguous; words wrap.
+    plus, minus
+        32-byte vector stream keys (see `stream_keys`).
+    threads
+        Coordinate ranges worked on at the same time; the ciphers release the interpreter lock.
+    """
+    parts = _ranges(vector.size, vector.itemsize, threads)
+    if len(parts) < 2:
+        _add_range(vector, 0, plus, minus, suite)
+        return
+    with ThreadPoolExecutor(len(parts)) as pool:
+        jobs = [
+            pool.submit(_add_range, vector[a:b], a * vector.itemsize, plus, minus, suite)
+            for a, b in parts
+        ]
+        for job in jobs:
+            job.result()
+
+
+def mask_words(key: bytes, count: int, *, suite: Suite) -> list[int]:
+    """`count` 64-bit mask words of one word stream key."""
+    return [int(word) for word in np.frombuffer(expand(suite, key, 8 * count), "<u8")]
+
+
+def _ranges(size: int, itemsize: int, threads: int) -> list[tuple[int, int]]:
+    align = KEYSTREAM_ALIGN // itemsize
+    step = -(-size // max(threads, 1)) // align * align + align
+    return [(start, min(size, start + step)) for start in range(0, size, step)]
+
+
+def _add_range(
+    part: Ring, offset: int, plus: Sequence[bytes], minus: Sequence[bytes], suite: Suite
+) -> None:
+    added = [keystream(suite, key, offset) for key in plus]
+    taken = [keystream(suite, key, offset) for key in minus]
+    zeros = memoryview(bytes(BLOCK_BYTES))
+    buffer = np.empty(BLOCK_BYTES + _SLACK, np.uint8)
+    words = buffer[:BLOCK_BYTES].view(part.dtype)
+    step = BLOCK_BYTES // part.itemsize
+    for start in range(0, part.size, step):
+        block = part[start : start + step]
+        _add_block(block, words[: block.size], zeros[: block.nbytes], buffer.data, added, taken)
+
+
+def _add_block(
+    block: Ring,
+    words: Ring,
+    zeros: memoryview,
+    buffer: memoryview,
+    added: list[Keystream],
+    taken: list[Keystream],
+) -> None:
+    for cipher in added:
+        cipher.update_into(zeros, buffer)
+        np.add(block, words, out=block)
+    for cipher in taken:
+        cipher.update_into(zeros, buffer)
+        np.subtract(block, words, out=block)
