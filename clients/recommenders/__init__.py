@@ -1,0 +1,1 @@
+"""Recommenders that a platform can fit on its own data, and their fusion."""

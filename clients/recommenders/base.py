@@ -1,0 +1,58 @@
+"""What every recommender of a platform can do, and the history matrix most of them share."""
+
+from __future__ import annotations
+
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from clients.data.dataset import Catalogue, Float64s, Histories
+
+Float32s = NDArray[np.float32]
+
+
+class Recommender(Protocol):
+    """Learns from a platform's histories, then scores its whole catalogue for any history."""
+
+    def fit(self, histories: Histories, catalogue: Catalogue, /) -> Self:
+        """Learn from the training histories; item indices refer to `catalogue`."""
+        ...
+
+    def scores(self, histories: Histories, /) -> Float32s:
+        """(B, N) score of each item as the next one of each history, larger is better.
+
+        Items of the history are scored like any other; removing them is the ranking's task.
+        """
+        ...
+
+
+def history_matrix(histories: Histories, n_items: int, decay: float = 1.0) -> sparse.csr_array:
+    """(B, N) sparse float64 matrix of what each user met.
+
+    Parameters
+    ----------
+    decay
+        Weight ``decay ** age`` of an event, age 0 for the latest. With 1 the matrix is binary;
+        otherwise the weights of repeats are added.
+    """
+    rows = np.repeat(np.arange(len(histories)), histories.lengths)
+    weights = decay ** ages(histories)
+    matrix = sparse.csr_array((weights, (rows, histories.items)), shape=(len(histories), n_items))
+    matrix.sum_duplicates()
+    if decay == 1.0:
+        matrix.data[:] = 1.0
+    return matrix
+
+
+def ages(histories: Histories) -> Float64s:
+    """(E,) number of later events of the same user: 0 for the latest."""
+    last = np.repeat(histories.offsets[1:], histories.lengths) - 1
+    return np.asarray(last - np.arange(len(histories.items)), dtype=np.float64)
+
+
+def relative_popularity(histories: Histories, n_items: int) -> Float32s:
+    """(N,) events of each item as a share of the most popular item's."""
+    counts = np.bincount(histories.items, minlength=n_items)
+    return np.asarray(counts / max(counts.max(initial=0), 1), dtype=np.float32)

@@ -1,0 +1,12 @@
+"""Errors of the local recommenders."""
+
+from __future__ import annotations
+
+from shared.errors import ModelError
+
+
+class NotFittedError(ModelError):
+    """A recommender was asked for scores before it was fitted."""
+
+    code = "MODEL-040"
+    default_remedy = "call fit(histories, catalogue) first"

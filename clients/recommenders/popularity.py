@@ -1,0 +1,42 @@
+"""Popularity: the same ranking for everybody, the floor of every table."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+
+from clients.data.dataset import Catalogue, Histories
+from clients.recommenders.base import Float32s, ages, relative_popularity
+from clients.recommenders.errors import NotFittedError
+
+
+class Popularity:
+    """Scores an item by its number of training events.
+
+    Parameters
+    ----------
+    half_life
+        Events of a user count half as much after this many later ones of the same user, so that
+        what users do lately weighs more. None counts all alike.
+    """
+
+    def __init__(self, half_life: float | None = None) -> None:
+        self.half_life = half_life
+        self._scores: Float32s | None = None
+
+    def fit(self, histories: Histories, catalogue: Catalogue) -> Self:
+        """Count the events of each item."""
+        if self.half_life is None:
+            self._scores = relative_popularity(histories, len(catalogue))
+            return self
+        weights = 0.5 ** (ages(histories) / self.half_life)
+        counts = np.bincount(histories.items, weights=weights, minlength=len(catalogue))
+        self._scores = (counts / max(counts.max(initial=0.0), 1e-12)).astype(np.float32)
+        return self
+
+    def scores(self, histories: Histories) -> Float32s:
+        """(B, N) read-only: one row, repeated."""
+        if self._scores is None:
+            raise NotFittedError("popularity has no counts")
+        return np.broadcast_to(self._scores, (len(histories), len(self._scores)))

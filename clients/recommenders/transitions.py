@@ -1,0 +1,61 @@
+"""Last-item transitions: a first-order Markov chain over items."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from clients.data.dataset import Catalogue, Histories
+from clients.recommenders.base import Float32s, relative_popularity
+from clients.recommenders.errors import NotFittedError
+
+BACK_OFF = 1e-6
+"""Weight of popularity: it orders what the transitions leave tied, and never overrules them."""
+
+
+class Transitions:
+    """Scores an item by how often users went to it straight from the history's last item.
+
+    The score is the share of the last item's transitions, plus `BACK_OFF` times the relative
+    popularity. An empty history is scored by popularity alone.
+    """
+
+    def __init__(self) -> None:
+        self._shares: sparse.csr_array | None = None
+        self._popularity: Float32s | None = None
+
+    def fit(self, histories: Histories, catalogue: Catalogue) -> Self:
+        """Count the pairs of consecutive events of each user."""
+        n_items = len(catalogue)
+        source, target = consecutive_pairs(histories)
+        shape = (n_items, n_items)
+        counts = sparse.csr_array((np.ones(len(source)), (source, target)), shape=shape)
+        left = np.maximum(counts.sum(axis=1), 1.0)
+        shares = sparse.csr_array(sparse.diags_array(1.0 / left) @ counts)
+        self._shares = shares.astype(np.float32)
+        self._popularity = relative_popularity(histories, n_items)
+        return self
+
+    def scores(self, histories: Histories) -> Float32s:
+        """(B, N) shares of the transitions that leave each history's last item."""
+        if self._shares is None or self._popularity is None:
+            raise NotFittedError("transitions have no counts")
+        back_off = np.float32(BACK_OFF) * self._popularity
+        result = np.tile(back_off, (len(histories), 1))
+        known = np.flatnonzero(histories.lengths)
+        last = histories.items[histories.offsets[known + 1] - 1]
+        result[known] += self._shares[last].toarray()
+        return result
+
+
+def consecutive_pairs(histories: Histories) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Items of each event that has a successor, and of that successor."""
+    has_next = np.ones(len(histories.items), dtype=np.bool_)
+    has_previous = has_next.copy()
+    filled = histories.lengths > 0
+    has_next[histories.offsets[1:][filled] - 1] = False
+    has_previous[histories.offsets[:-1][filled]] = False
+    return histories.items[has_next], histories.items[has_previous]
