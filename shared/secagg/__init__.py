@@ -51,34 +51,20 @@ A complete round of three partners in memory::
     (60,)
 """
 
-from shared.secagg.client import (
-    Advertising,
-    Masking,
-    Receiving,
-    Seat,
-    Sharing,
-    Surviving,
-    Unmasking,
-    Upload,
-    VerifiedSum,
-    Verifying,
-    update_commitment,
-)
+from shared.secagg.coordinator.agreeing import CollectingAdverts, CollectingShares
+from shared.secagg.coordinator.opening import Aggregate, CollectingReveals, CollectingSignatures
+from shared.secagg.coordinator.uploads import CollectingUploads
 from shared.secagg.errors import BadDealerError, Refusal
 from shared.secagg.groups import trimmed_mean
 from shared.secagg.identity import Identity
 from shared.secagg.locks import FileLockStore, LockStore, MemoryLockStore
+from shared.secagg.node.agreeing import Advertising, Receiving, Sharing
+from shared.secagg.node.masking import Masking, update_commitment
+from shared.secagg.node.opening import Surviving, Unmasking, Verifying
+from shared.secagg.node.seat import Seat, Upload, VerifiedSum
 from shared.secagg.participant import Participant
 from shared.secagg.policy import Session, SessionPolicy, default_colluders
 from shared.secagg.requirements import Requirements
-from shared.secagg.server import (
-    Aggregate,
-    CollectingAdverts,
-    CollectingReveals,
-    CollectingShares,
-    CollectingSignatures,
-    CollectingUploads,
-)
 from shared.secagg.suites import Suite
 
 __all__ = [

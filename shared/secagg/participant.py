@@ -1,4 +1,4 @@
-"""A node in one session: the stages of `client` behind durable locks, resumable after a crash.
+"""A node in one session: the stages of `node` behind durable locks, resumable after a crash.
 
 Each method checks, commits to the lock store, and only then returns what to send. Called again with
 the same input it returns the same bytes, so a lost answer can be asked for again; another input is
@@ -14,23 +14,15 @@ from typing import Any, Final
 from numpy.typing import NDArray
 
 from shared.secagg import locks
-from shared.secagg.client import (
-    Advertising,
-    Masking,
-    Receiving,
-    Seat,
-    Sharing,
-    Surviving,
-    Unmasking,
-    Upload,
-    VerifiedSum,
-    Verifying,
-)
 from shared.secagg.errors import OutOfTurnError, SnapshotError
 from shared.secagg.hashing import sha256
 from shared.secagg.identity import Identity
 from shared.secagg.locks import LockStore, RoundLock
 from shared.secagg.masks import Ring
+from shared.secagg.node.agreeing import Advertising, Receiving, Sharing
+from shared.secagg.node.masking import Masking
+from shared.secagg.node.opening import Surviving, Unmasking, Verifying
+from shared.secagg.node.seat import Seat, Upload, VerifiedSum
 from shared.secagg.policy import Session, SessionPolicy
 from shared.secagg.requirements import Requirements
 from shared.secagg.snapshot import Snapshot
@@ -185,7 +177,7 @@ class Participant:
         out: Ring | None = None,
         threads: int = 1,
     ) -> Upload:
-        """Masked upload of `update` and `words`; see `client.Masking.mask`.
+        """Masked upload of `update` and `words`; see `Masking.mask`.
 
         May be called again with the same values (`update` must not have been overwritten).
 

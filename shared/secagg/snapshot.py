@@ -37,14 +37,7 @@ class Snapshot:
     def encode(self) -> bytes:
         """Bytes with a checksum."""
         sent = b"".join(struct.pack("<H", i) + s for i, s in self.sent.items() if s)
-        parts = (
-            self.roster,
-            self.envelopes,
-            self.survivors,
-            self.signatures,
-            self.message,
-            sent,
-        )
+        parts = (self.roster, self.envelopes, self.survivors, self.signatures, self.message, sent)
         head = _MARKER + self.binding + self.root + bytes([self.uploaded])
         body = head + b"".join(_LENGTH.pack(len(part)) + part for part in parts)
         return body + digest("snapshot", body)
