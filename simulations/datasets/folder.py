@@ -1,82 +1,91 @@
-"""Platforms from a folder with ``interactions.csv.gz`` and ``items.csv.gz``."""
+"""Platforms from a folder with ``interactions.csv.gz`` and ``items.csv.gz``.
+
+``interactions``: platform, user_id, item_id, timestamp, event; ``items``: platform, item_id and,
+where they are known, title, categories and description. Further columns are ignored. Rows of equal
+time keep their order in the file; a timestamp may also be the position in the user's history.
+"""
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
+from typing import Final
 
-import numpy as np
-import pandas as pd
-
-from clients.data.dataset import Catalogue, Histories, PlatformData
-from clients.data.report import ValidationReport
-from shared.contract import EVENT_TYPES
+from clients.data.csv_source import CsvSource
+from clients.data.errors import UnreadableSourceError
+from clients.data.ingest import DEFAULT_LIMITS
+from clients.data.mapping import Rules
+from clients.data.workspace import Limits
+from shared.contract import CATEGORIES, DESCRIPTION, EVENT_COLUMNS, ITEM, TITLE
+from simulations.datasets.federate import DEFAULT_RULES, federate
 from simulations.datasets.federation import FederationData
+from simulations.datasets.joint import JointTable, read_joint
 
-LARGEST_POSITION = 10**8
-
-
-def load_folder(folder: Path | str, *, seed: int = 0) -> FederationData:
-    """Read every platform in `folder`; pseudonyms are keyed by `seed` and platform."""
-    folder = Path(folder)
-    text = {"platform": str, "user_id": str, "item_id": str}
-    events = pd.read_csv(folder / "interactions.csv.gz", dtype=text, keep_default_na=False)
-    items = pd.read_csv(folder / "items.csv.gz", dtype=str, keep_default_na=False)
-    return from_frames(folder.name, events, items, seed=seed)
+EVENTS_FILE: Final = "interactions.csv"
+ITEMS_FILE: Final = "items.csv"
 
 
-def from_frames(
-    name: str, events: pd.DataFrame, items: pd.DataFrame, *, seed: int, source: str = ""
+def load_folder(
+    folder: Path | str,
+    *,
+    seed: int = 0,
+    rules: Rules = DEFAULT_RULES,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> FederationData:
-    """Platforms from two tables in the folder format."""
-    people = pd.Index(events["user_id"].unique())
-    platforms, persons, reports = [], {}, {}
-    for label in dict.fromkeys(events["platform"]):
-        mine = events[events["platform"] == label]
-        data, raw = _platform(str(label), mine, items[items["platform"] == label], seed)
-        platforms.append(data)
-        persons[data.name] = people.get_indexer(raw).astype(np.int64)
-        reports[data.name] = ValidationReport(
-            platform=data.name, rows_read=len(mine), rows_kept=len(data.histories.items)
+    """Read every platform of a folder.
+
+    Parameters
+    ----------
+    folder
+        The folder; its files may be compressed with gzip or not.
+    seed
+        Seed of the pseudonym keys.
+    rules, limits
+        What is tolerated, and what of the machine is used.
+
+    Raises
+    ------
+    UnreadableSourceError
+        The folder has no ``interactions`` file.
+    DataError
+        A file cannot be used, or too much of a platform was rejected.
+    """
+    folder = Path(folder)
+    events_path, items_path = _find(folder, EVENTS_FILE), _find(folder, ITEMS_FILE)
+    if events_path is None:
+        raise UnreadableSourceError(
+            f"no {EVENTS_FILE}.gz in the folder",
+            where=str(folder),
+            remedy="give a folder with interactions.csv.gz and items.csv.gz",
         )
-    return FederationData(
-        name=name, platforms=tuple(platforms), reports=reports, persons=persons, source=source
+    events = read_joint(CsvSource(events_path), EVENT_COLUMNS)
+    items = _items(items_path) if items_path else None
+    return federate(
+        folder.resolve().name,
+        events,
+        items,
+        seed=seed,
+        rules=rules,
+        limits=limits,
+        **_about(folder),
     )
 
 
-def _platform(
-    name: str, events: pd.DataFrame, items: pd.DataFrame, seed: int
-) -> tuple[PlatformData, pd.Index[str]]:
-    users = pd.Index(events["user_id"].unique())
-    codes = users.get_indexer(pd.Index(events["user_id"]))
-    times = events["timestamp"].to_numpy(np.float64)
-    order = np.lexsort((times, codes))
-    catalogue = _catalogue(items, events)
-    index = pd.Index(catalogue.item_ids).get_indexer(pd.Index(events["item_id"]))
-    kinds = events["event"].map({kind: i for i, kind in enumerate(EVENT_TYPES)}).to_numpy(np.int64)
-    histories = Histories(
-        users=tuple(_pseudonym(seed, name, user) for user in users),
-        offsets=np.concatenate([[0], np.cumsum(np.bincount(codes))]).astype(np.int64),
-        items=index[order].astype(np.int32),
-        events=kinds[order].astype(np.int8),
-        times=times[order],
-        ordinal=bool(times.max() < LARGEST_POSITION),
-    )
-    return PlatformData(name=name, catalogue=catalogue, histories=histories), users
+def _items(path: Path) -> JointTable:
+    return read_joint(CsvSource(path), [ITEM], [TITLE, CATEGORIES, DESCRIPTION])
 
 
-def _catalogue(items: pd.DataFrame, events: pd.DataFrame) -> Catalogue:
-    known = items.drop_duplicates("item_id")
-    extra = pd.Index(events["item_id"].unique()).difference(pd.Index(known["item_id"]), sort=False)
-    blank = ("",) * len(extra)
-    return Catalogue(
-        item_ids=(*known["item_id"], *extra),
-        titles=(*known["title"], *blank),
-        categories=(*known["categories"], *blank),
-        descriptions=("",) * (len(known) + len(extra)),
-    )
+def _find(folder: Path, name: str) -> Path | None:
+    candidates = (folder / f"{name}.gz", folder / name)
+    return next((path for path in candidates if path.is_file()), None)
 
 
-def _pseudonym(seed: int, platform: str, user: str) -> str:
-    key = hashlib.sha256(f"lab key {seed} {platform}".encode()).digest()
-    return hashlib.blake2b(user.encode(), key=key, digest_size=16).hexdigest()
+def _about(folder: Path) -> dict[str, str]:
+    """Source and licence out of the folder's README, where it states them in paragraphs."""
+    readme = folder / "README.md"
+    lines = readme.read_text(encoding="utf-8").splitlines() if readme.is_file() else []
+    return {
+        label.lower(): line.removeprefix(f"**{label}** ")
+        for label in ("Source", "Licence")
+        for line in lines
+        if line.startswith(f"**{label}** ")
+    }

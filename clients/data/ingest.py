@@ -1,0 +1,164 @@
+"""The way of a platform's tables into the node: read, pseudonymise, validate, order, number.
+
+Nothing is written outside a private temporary folder, which is gone at the end, and no raw user id
+is written even there.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+import duckdb
+
+from clients.data.assembly import read_catalogue, read_histories
+from clients.data.cleaning import clean
+from clients.data.dataset import PlatformData
+from clients.data.findings import Findings
+from clients.data.intake import Intake
+from clients.data.mapping import SourceMapping
+from clients.data.problems import Tally
+from clients.data.pseudonyms import PseudonymKey
+from clients.data.report import TableSummary, ValidationReport, enforce
+from clients.data.sources import Source, require_columns
+from clients.data.staging import create_tables, stage_events, stage_items
+from clients.data.workspace import Limits, workspace
+from shared.contract import CATEGORIES, DESCRIPTION, EVENT, ITEM, TIME, TITLE, USER
+
+DEFAULT_MAPPING: Final = SourceMapping()
+DEFAULT_LIMITS: Final = Limits()
+
+
+def ingest(
+    name: str,
+    *,
+    events: Source,
+    items: Source | None = None,
+    key: PseudonymKey,
+    mapping: SourceMapping = DEFAULT_MAPPING,
+    limits: Limits = DEFAULT_LIMITS,
+    now: float | None = None,
+) -> tuple[PlatformData, ValidationReport]:
+    """Read one platform's events and items.
+
+    Parameters
+    ----------
+    name
+        The platform's name.
+    events, items
+        Where the tables come from; without `items` the catalogue has ids but no texts.
+    key
+        Key of the pseudonyms.
+    mapping
+        Columns, event names, time unit and rules.
+    limits
+        Memory and threads; they do not change the result.
+    now
+        Seconds since 1970 beyond which events lie in the future; this machine's clock by default.
+
+    Returns
+    -------
+    tuple[PlatformData, ValidationReport]
+        What is good, and what was wrong with the rest.
+
+    Raises
+    ------
+    MissingColumnError
+        A source lacks a mapped column.
+    TruncatedSourceError, MalformedSourceError, WrongEncodingError, UnreadableSourceError
+        A source cannot be read to its end.
+    TooManyRejectedError
+        More rows were rejected than the mapping's rules allow.
+    EmptyPlatformError
+        No event is left.
+    """
+    with workspace(limits, zone=mapping.events.zone) as database:
+        arriving = _event_intake(events, mapping, key)
+        listed = None if items is None else _item_intake(items, mapping)
+        create_tables(database)
+        stage_events(database, arriving, mapping.events.codes())
+        if listed is not None:
+            stage_items(database, listed, mapping.items.category_separator)
+        rules, unit = mapping.rules, mapping.events.time_unit
+        unit_found = clean(database, rules, unit=unit, now=time.time() if now is None else now)
+        data = PlatformData(
+            name=name,
+            catalogue=read_catalogue(database),
+            histories=read_histories(database, ordinal=unit_found == "position"),
+        )
+        report = _report(data, database, mapping, arriving, listed, unit_found)
+    enforce(report, mapping.rules)
+    return data, report
+
+
+def _event_intake(source: Source, mapping: SourceMapping, key: PseudonymKey) -> Intake:
+    columns = mapping.events.columns
+    wanted = {
+        USER: columns.user_id,
+        ITEM: columns.item_id,
+        TIME: columns.timestamp,
+        EVENT: columns.event,
+    }
+    tally = Tally("events", mapping.rules.examples)
+    return _intake(source, wanted, tally, key=key, absent=mapping.events.default_event)
+
+
+def _item_intake(source: Source, mapping: SourceMapping) -> Intake:
+    columns = mapping.items.columns
+    wanted = {
+        ITEM: columns.item_id,
+        TITLE: columns.title,
+        CATEGORIES: columns.categories,
+        DESCRIPTION: columns.description,
+    }
+    return _intake(source, wanted, Tally("items", mapping.rules.examples), key=None, absent="")
+
+
+def _intake(
+    source: Source,
+    wanted: dict[str, str | None],
+    tally: Tally,
+    *,
+    key: PseudonymKey | None,
+    absent: str,
+) -> Intake:
+    """An intake of the columns that the mapping names; `absent` stands in the others."""
+    columns = {name: column for name, column in wanted.items() if column is not None}
+    require_columns(source, list(columns.values()))
+    constants = {name: absent for name in wanted if name not in columns}
+    return Intake(source, columns, tally, key=key, constants=constants)
+
+
+def _report(
+    data: PlatformData,
+    database: duckdb.DuckDBPyConnection,
+    mapping: SourceMapping,
+    arriving: Intake,
+    listed: Intake | None,
+    unit: str,
+) -> ValidationReport:
+    findings = Findings(database=database, tally=arriving.tally, place=arriving.source.place)
+    findings.count_events(mapping.events.columns, mapping.rules, listed=listed is not None)
+    problems, items = arriving.tally.problems(arriving.rows), None
+    if listed is not None:
+        own = Findings(database=database, tally=listed.tally, place=listed.source.place)
+        own.count_items(mapping.items.columns)
+        problems += listed.tally.problems(listed.rows)
+        items = _summary(listed, own.items_kept())
+    times = data.histories.times
+    dated = unit != "position" and len(times) > 0
+    return ValidationReport(
+        platform=data.name,
+        events=_summary(arriving, len(times)),
+        items=items,
+        problems=problems,
+        users=len(data.histories),
+        catalogue_items=len(data.catalogue),
+        time_unit=unit,
+        first_time=float(times.min()) if dated else None,
+        last_time=float(times.max()) if dated else None,
+    )
+
+
+def _summary(intake: Intake, kept: int) -> TableSummary:
+    return TableSummary(source=intake.source.name, rows_read=intake.rows, rows_kept=kept)
