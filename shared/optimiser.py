@@ -7,14 +7,17 @@ fixed order, rounded once to float32, so all parties get the same bytes.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.plan import Aggregation
+from shared.models.behaviour_parameters import initial_parameters
+from shared.plan import TrainingPlan
 
 Float32s = NDArray[np.float32]
+Float64s = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,14 +32,38 @@ class ServerState:
     """Exponential average of the models; equal to `model` when averaging is off."""
 
     @classmethod
-    def start(cls, model: Float32s) -> ServerState:
-        """State before the first round."""
+    def start(cls, plan: TrainingPlan) -> ServerState:
+        """State before the first round, the same for everybody who has the plan."""
+        model = initial_parameters(plan.model, plan.initial_seed)
         return cls(model=model, velocity=np.zeros_like(model), average=model)
 
+    def flat(self) -> Float32s:
+        """(3 d,) all vectors one after the other."""
+        return np.concatenate([self.model, self.velocity, self.average])
 
-def advance(state: ServerState, mean_update: Float32s, terms: Aggregation) -> ServerState:
-    """Apply one round's mean update (d,) and return the next state."""
-    velocity = terms.server_momentum * state.velocity.astype(np.float64) + mean_update
+    @classmethod
+    def from_flat(cls, vector: Float32s) -> ServerState:
+        """Inverse of `flat`; the caller has checked the length."""
+        model, velocity, average = np.split(vector.astype(np.float32, copy=False), 3)
+        return cls(model=model, velocity=velocity, average=average)
+
+
+def advance(
+    state: ServerState, update_sum: Float64s, survivors: Iterable[int], plan: TrainingPlan
+) -> ServerState:
+    """Apply one round and return the next state.
+
+    Parameters
+    ----------
+    update_sum
+        (d,) sum of the survivors' updates, each already multiplied by its public weight.
+    survivors
+        Partner ids in the sum.
+    """
+    terms = plan.aggregation
+    present = set(survivors)
+    weight = sum(plan.weight(p) for p in plan.partners if p.id in present)
+    velocity = terms.server_momentum * state.velocity.astype(np.float64) + update_sum / weight
     model = state.model + terms.server_learning_rate * velocity
     kept = terms.averaging
     average = kept * state.average.astype(np.float64) + (1.0 - kept) * model

@@ -17,6 +17,7 @@ from pydantic import Field, model_validator
 from shared.config import StrictModel, parse
 from shared.errors import FederationError
 from shared.hashing import digest
+from shared.models.behaviour_parameters import behaviour_schema
 from shared.models.config import BehaviourConfig, EncoderChoice
 
 PLAN_VERSION = 1
@@ -93,8 +94,6 @@ class Aggregation(StrictModel):
     """Public weights: all the same, or in proportion to declared users."""
     update_range: Annotated[float, Field(gt=0)] = 1.0
     """Largest coordinate of an update that the fixed-point ring represents; larger is clipped."""
-    ring_bits: Literal[16, 32] = 32
-    """Width of a masked coordinate."""
     colluders: Annotated[int, Field(ge=0)] = 0
     """Partners that may collude with the coordinator without learning more than the sum."""
     server_learning_rate: Annotated[float, Field(gt=0)] = 1.0
@@ -122,8 +121,8 @@ class TrainingPlan(StrictModel):
     """Text encoder that spans the shared item space."""
     model: BehaviourConfig
     """Shape of the shared model."""
-    model_schema: HexKey
-    """SHA-256 of the parameter schema (names, shapes, order)."""
+    initial_seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 0
+    """Public seed of the first global model; every node computes it for itself."""
     local: LocalSteps
     """Local training."""
     aggregation: Aggregation
@@ -141,6 +140,11 @@ class TrainingPlan(StrictModel):
         if ids != sorted(ids):
             raise ValueError("partners must be sorted by id")
         return self
+
+    @property
+    def parameters(self) -> int:
+        """Length of the parameter vector."""
+        return behaviour_schema(self.model).size
 
     def canonical(self) -> bytes:
         """The one encoding of this plan: compact JSON with sorted keys."""

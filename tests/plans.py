@@ -29,7 +29,6 @@ def make_plan(
     local: LocalSteps = LocalSteps(steps=2, batch_users=16),
     aggregation: Aggregation = Aggregation(),
     model: BehaviourConfig = BehaviourConfig(),
-    schema: str = "00" * 32,
     encoder: EncoderChoice = EncoderChoice(name="hashed-words", fingerprint="11" * 32),
 ) -> TrainingPlan:
     """A plan for partners 1, 2, ... that declare `users`."""
@@ -44,7 +43,6 @@ def make_plan(
         partners=partners,
         encoder=encoder,
         model=model,
-        model_schema=schema,
         local=local,
         aggregation=aggregation,
         privacy=privacy,

@@ -49,7 +49,7 @@ def test_unknown_keys_are_refused_and_the_nearest_name_proposed() -> None:
 @pytest.mark.parametrize(
     ("section", "key", "value"),
     [
-        ("aggregation", "ring_bits", 64),
+        ("aggregation", "weights", "mine"),
         ("aggregation", "server_learning_rate", -1.0),
         ("privacy", "epsilon", 0.0),
         ("local", "steps", 0),

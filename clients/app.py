@@ -1,0 +1,122 @@
+"""The Flower ClientApp of a node.
+
+Handlers only translate: a parcel in, `NodeRounds.answer`, a parcel or a constant error code out.
+The text of an exception may hold data, so it goes to the node's own log and never to the
+coordinator (stock Flower would send it).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from flwr.app import Context, Error, Message
+from flwr.clientapp import ClientApp
+from flwr.common.constant import ErrorCode
+
+from clients.home import NodeHome
+from clients.identity import load_identity
+from clients.node_data import TrainingData
+from clients.policy import NodePolicy
+from clients.rounds import Node, NodeRounds
+from shared.config import parse
+from shared.errors import ConfigError, IsthmusError
+from shared.files import read_json
+from shared.wire import MASK, RELEASE, SHARE, START, SURVIVORS, UNMASK, Parcel
+
+INTERNAL_ERROR = "FED-099"
+SIMULATION_VARIABLE = "ISTHMUS_SIMULATION"
+Resolve = Callable[[Context], NodeRounds]
+logger = logging.getLogger(__name__)
+
+
+class NodeNotFoundError(ConfigError):
+    """The node's directory is not given or not there."""
+
+    code = "CFG-011"
+    default_remedy = "start the SuperNode with --node-config 'node-dir=\"/path/of/the/node\"'"
+
+
+def make_app(resolve: Resolve) -> ClientApp:
+    """A ClientApp whose messages are answered by the node that `resolve` finds for a context."""
+    app = ClientApp()
+
+    def handler(stage: str) -> Callable[[Message, Context], Message]:
+        return lambda message, context: _answer(resolve, stage, message, context)
+
+    for stage in (START, SHARE, MASK):
+        app.train(stage.split(".")[1])(handler(stage))
+    for stage in (SURVIVORS, UNMASK, RELEASE):
+        app.query(stage.split(".")[1])(handler(stage))
+    return app
+
+
+def open_node(directory: Path) -> Node:
+    """The node whose files stand in `directory`.
+
+    Raises
+    ------
+    IsthmusError
+        A file is missing or refused.
+    """
+    home = NodeHome(directory)
+    if not directory.is_dir():
+        raise NodeNotFoundError(f"no node directory {str(directory)!r}")
+    return Node(
+        home=home,
+        identity=load_identity(home.identity),
+        policy=parse(NodePolicy, read_json(home.policy), where=str(home.policy)),
+        data=TrainingData.load(home.training),
+    )
+
+
+def _answer(resolve: Resolve, stage: str, message: Message, context: Context) -> Message:
+    try:
+        parcel = resolve(context).answer(stage, Parcel.from_record(message.content))
+    except IsthmusError as error:
+        logger.warning("%s refused: %s", stage, error)
+        return _refusal(message, error.code)
+    except Exception:  # whatever it is, its text stays here
+        logger.exception("%s failed", stage)
+        return _refusal(message, INTERNAL_ERROR)
+    return Message(parcel.to_record(), reply_to=message)
+
+
+def _refusal(message: Message, code: str) -> Message:
+    return Message(Error(ErrorCode.CLIENT_APP_RAISED_EXCEPTION, code), reply_to=message)
+
+
+def _directory(context: Context) -> Path:
+    """The node's directory: from its own configuration, never from what the coordinator sends.
+
+    Only in a simulation, which the person at this machine declares in the environment, the run's
+    configuration names the directory of all nodes.
+    """
+    own = context.node_config.get("node-dir")
+    if own:
+        return Path(str(own))
+    if os.environ.get(SIMULATION_VARIABLE) == "1":
+        nodes = Path(str(context.run_config["nodes-dir"]))
+        return nodes / str(context.node_config["partition-id"])
+    raise NodeNotFoundError("the node configuration names no node-dir")
+
+
+_opened: dict[Path, NodeRounds] = {}
+
+
+def _from_directory(context: Context) -> NodeRounds:
+    """One `NodeRounds` per directory, although one process may serve several nodes in a simulation.
+
+    A simulation may also serve one node by several processes, so there nothing is kept in memory.
+    """
+    directory = _directory(context)
+    if os.environ.get(SIMULATION_VARIABLE) == "1":
+        return NodeRounds(open_node(directory))
+    if directory not in _opened:
+        _opened[directory] = NodeRounds(open_node(directory))
+    return _opened[directory]
+
+
+app = make_app(_from_directory)

@@ -1,0 +1,106 @@
+"""The global model as this node knows it: computed by itself, kept on its own disk.
+
+A node that verified every sum never needs to be told the model. One that missed a round takes the
+whole server state from the coordinator; secure aggregation then binds the model's digest into every
+signature, so that all partners of a round have trained from the same one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from shared.errors import FederationError
+from shared.files import write_atomically
+from shared.optimiser import ServerState, advance
+from shared.plan import TrainingPlan
+from shared.secagg import VerifiedSum
+
+NAMES = ("average", "model", "velocity")
+
+
+class ModelNeededError(FederationError):
+    """The node lacks the global model of the round before and needs the whole server state."""
+
+    code = "FED-051"
+
+
+class StateFormatError(FederationError):
+    """The server state received has the wrong length or values that are not finite."""
+
+    code = "FED-052"
+
+
+class GlobalModel:
+    """The server state after the last round that this node knows.
+
+    Parameters
+    ----------
+    plan
+        The accepted plan.
+    path
+        File in which the state is kept between processes.
+    """
+
+    def __init__(self, plan: TrainingPlan, path: Path) -> None:
+        self._plan, self._path = plan, path
+        self._round, self._state = _load(path) if path.exists() else (0, ServerState.start(plan))
+
+    @property
+    def round(self) -> int:
+        """Number of rounds in the state."""
+        return self._round
+
+    @property
+    def state(self) -> ServerState:
+        """The server state."""
+        return self._state
+
+    def require(self, number: int) -> ServerState:
+        """The state from which round `number` trains.
+
+        Raises
+        ------
+        ModelNeededError
+            This node is at another round.
+        """
+        if self._round != number - 1:
+            raise ModelNeededError(f"round {number} after round {self._round} at this node")
+        return self._state
+
+    def advance(self, total: VerifiedSum) -> None:
+        """Compute the next state from a sum that this node has verified, and keep it."""
+        state = advance(self._state, total.vector, total.survivors, self._plan)
+        self._keep(self._round + 1, state)
+
+    def replace(self, number: int, vector: NDArray[np.float32]) -> None:
+        """Take over a received state (3 P,) of `number` rounds.
+
+        Raises
+        ------
+        StateFormatError
+        """
+        length = 3 * self._plan.parameters
+        if vector.dtype != np.float32 or vector.shape != (length,):
+            raise StateFormatError(f"state is {vector.dtype}{vector.shape}, not float32({length},)")
+        if not np.isfinite(vector).all():
+            raise StateFormatError("state holds values that are not finite")
+        self._keep(number, ServerState.from_flat(vector))
+
+    def _keep(self, number: int, state: ServerState) -> None:
+        tensors = {name: np.ascontiguousarray(getattr(state, name)) for name in NAMES}
+        write_atomically(self._path, save(tensors, metadata={"round": str(number)}))
+        self._round, self._state = number, state
+
+
+def _load(path: Path) -> tuple[int, ServerState]:
+    try:
+        with safe_open(path, framework="numpy") as file:
+            number = int((file.metadata() or {})["round"])
+            return number, ServerState(**{name: file.get_tensor(name) for name in NAMES})
+    except (OSError, KeyError, ValueError, SafetensorError) as error:
+        raise ModelNeededError(f"kept state cannot be read: {error}", where=str(path)) from error

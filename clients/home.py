@@ -1,0 +1,42 @@
+"""The directory of a node: where its keys, ledger, locks and working files stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class NodeHome:
+    """Paths under one directory, all of them private to the node."""
+
+    root: Path
+
+    @property
+    def identity(self) -> Path:
+        """Ed25519 identity key."""
+        return self.root / "identity.pem"
+
+    @property
+    def policy(self) -> Path:
+        """The node's own limits."""
+        return self.root / "policy.json"
+
+    @property
+    def ledger(self) -> Path:
+        """Privacy ledger."""
+        return self.root / "ledger.jsonl"
+
+    @property
+    def locks(self) -> Path:
+        """One-use locks of secure aggregation."""
+        return self.root / "locks"
+
+    @property
+    def training(self) -> Path:
+        """What the node trains on: histories and item vectors."""
+        return self.root / "training.safetensors"
+
+    def run(self, run_id: str) -> Path:
+        """Working files of one run: update, session, server state."""
+        return self.root / "runs" / run_id

@@ -1,0 +1,278 @@
+"""A node's side of a federated run: one method per stage, bytes in, bytes or a refusal out.
+
+Everything that a later stage needs stands on disk before a reply leaves, so a node may be another
+process at every stage (under Ray it is) and may be killed between any two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict
+
+import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from clients.contribution import Contribution
+from clients.global_model import GlobalModel, ModelNeededError
+from clients.home import NodeHome
+from clients.identity import public_bytes
+from clients.node_data import TrainingData
+from clients.policy import NodePolicy
+from shared.errors import FederationError
+from shared.files import write_atomically
+from shared.plan import Partner, TrainingPlan, read_plan
+from shared.privacy.accounting import Budget, default_delta
+from shared.privacy.ledger import Ledger
+from shared.secagg import (
+    BadDealerError,
+    FileLockStore,
+    Identity,
+    LockStore,
+    Participant,
+    Requirements,
+    Session,
+    SessionPolicy,
+)
+from shared.start import Carried, RoundStart, session, session_policy
+from shared.wire import MASK, RELEASE, SHARE, START, SURVIVORS, UNMASK, MessageFormatError, Parcel
+
+UPLOAD = b"\x00"
+COMPLAINT = b"\x01"
+
+
+class NoSessionError(FederationError):
+    """A stage of a round that this node has not started."""
+
+    code = "FED-053"
+
+
+class RoundOutOfRangeError(FederationError):
+    """A round beyond the plan, or round 0."""
+
+    code = "FED-054"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """What a platform brings to a run.
+
+    Attributes
+    ----------
+    home
+        Directory with ledger, locks and working files.
+    identity
+        Ed25519 key of the platform.
+    policy
+        Its own limits.
+    data
+        What it trains on.
+    """
+
+    home: NodeHome
+    identity: Ed25519PrivateKey
+    policy: NodePolicy
+    data: TrainingData
+
+    def ledger(self) -> Ledger:
+        """The node's privacy ledger."""
+        delta = default_delta(self.policy.max_declared_users)
+        lifetime = Budget(epsilon=self.policy.lifetime_epsilon, delta=delta)
+        self.home.root.mkdir(parents=True, exist_ok=True)
+        return Ledger(
+            self.home.ledger, node=public_bytes(self.identity).hex()[:16], lifetime=lifetime
+        )
+
+
+class NodeRounds:
+    """Answers the coordinator's messages for one node.
+
+    Parameters
+    ----------
+    node
+        The platform.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._runs: dict[str, _Run] = {}
+        self._active: _Run | None = None
+        self._stages: dict[str, Callable[[Parcel], Parcel]] = {
+            START: self._start,
+            SHARE: lambda parcel: self._at().share(parcel),
+            MASK: lambda parcel: self._at().mask(parcel),
+            SURVIVORS: lambda parcel: self._at().sign_survivors(parcel),
+            UNMASK: lambda parcel: self._at().unmask(parcel),
+            RELEASE: lambda parcel: self._at().release(parcel),
+        }
+
+    def answer(self, stage: str, parcel: Parcel) -> Parcel:
+        """Reply to one message.
+
+        Raises
+        ------
+        IsthmusError
+            The node refuses; only the error's code may travel.
+        """
+        return self._stages[stage](parcel)
+
+    def _start(self, parcel: Parcel) -> Parcel:
+        start = RoundStart.decode(parcel.body)
+        run = self._run(start)
+        self._active = run
+        _pointer(self._node.home).parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(_pointer(self._node.home), parcel.body)
+        return run.start(start, parcel)
+
+    def _at(self) -> _Run:
+        """The run of the last start message, also after a restart of the process."""
+        if self._active is None:
+            path = _pointer(self._node.home)
+            if not path.exists():
+                raise NoSessionError("no round was started at this node")
+            self._active = self._run(RoundStart.decode(path.read_bytes()))
+        return self._active
+
+    def _run(self, start: RoundStart) -> _Run:
+        coordinator = bytes.fromhex(self._node.policy.coordinator)
+        plan = read_plan(start.plan, start.signature, coordinator)
+        partner = self._node.policy.check(plan, public_bytes(self._node.identity))
+        if plan.run_id not in self._runs:
+            self._runs[plan.run_id] = _Run(self._node, plan, partner)
+        return self._runs[plan.run_id]
+
+
+class _Terms(TypedDict):
+    """Arguments of a participant."""
+
+    policy: SessionPolicy
+    session: Session
+    identity: Identity
+    requirements: Requirements
+    lock_store: LockStore
+
+
+class _Run:
+    """One accepted plan at this node."""
+
+    def __init__(self, node: Node, plan: TrainingPlan, partner: Partner) -> None:
+        self._node, self._plan = node, plan
+        self._directory = node.home.run(plan.run_id)
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._identity = Identity(partner=partner.id, key=node.identity)
+        self._global = GlobalModel(plan, self._directory / "state.safetensors")
+        self._contribution = Contribution(plan, partner, node.data, self._directory, node.ledger)
+        self._participant: Participant | None = None
+        self._at = (0, 0)
+
+    def start(self, start: RoundStart, parcel: Parcel) -> Parcel:
+        if not 1 <= start.round <= self._plan.rounds:
+            raise RoundOutOfRangeError(f"round {start.round} of {self._plan.rounds}")
+        self._take_model(start, parcel)
+        model = self._global.require(start.round).model
+        self._contribution.update(start.round, model)
+        if self._at != (start.round, start.attempt) or self._participant is None:
+            self._open(start.round, start.attempt)
+        advert = self._now().advertise()
+        return self._reply(self._identity.partner.to_bytes(2, "little") + advert)
+
+    def share(self, parcel: Parcel) -> Parcel:
+        return self._reply(self._now().share(parcel.body))
+
+    def mask(self, parcel: Parcel) -> Parcel:
+        participant = self._now()
+        try:
+            participant.accept(parcel.body)
+        except BadDealerError as error:
+            return self._reply(COMPLAINT + error.complaint)
+        number = self._at[0]
+        update = self._contribution.update(number, self._global.require(number).model)
+        upload = participant.mask(update)
+        self._save()
+        return Parcel(UPLOAD + upload.header, upload.vector)
+
+    def sign_survivors(self, parcel: Parcel) -> Parcel:
+        return self._reply(self._now().sign_survivors(parcel.body))
+
+    def unmask(self, parcel: Parcel) -> Parcel:
+        return self._reply(self._now().unmask(parcel.body))
+
+    def release(self, parcel: Parcel) -> Parcel:
+        """Verify the published sum, then compute and keep the next global model."""
+        if self._global.round < self._now_at()[0]:
+            if parcel.vector is None or parcel.vector.dtype != np.uint32:
+                raise MessageFormatError("a release comes with the ring sum")
+            self._global.advance(self._now().verify(parcel.body, parcel.vector))
+        return Parcel(b"")
+
+    def _take_model(self, start: RoundStart, parcel: Parcel) -> None:
+        if start.carried is Carried.STATE:
+            if parcel.vector is None:
+                raise MessageFormatError("the start message announces a state but has none")
+            self._global.replace(start.round - 1, parcel.vector)
+        elif start.carried is Carried.RING_SUM and self._global.round == start.round - 2:
+            if self._now_at()[0] != start.round - 1 or self._now().stage != "Verifying":
+                raise ModelNeededError(f"round {start.round - 1} was not finished at this node")
+            self.release(Parcel(start.release, parcel.vector))
+
+    def _now_at(self) -> tuple[int, int]:
+        if self._participant is None:
+            self._resume()
+        return self._at
+
+    def _now(self) -> Participant:
+        if self._participant is None:
+            self._resume()
+        if self._participant is None:
+            raise NoSessionError("no round was started at this node")
+        return self._participant
+
+    def _reply(self, body: bytes) -> Parcel:
+        self._save()
+        return Parcel(body)
+
+    def _open(self, number: int, attempt: int) -> None:
+        self._at = (number, attempt)
+        self._participant = Participant(**self._terms())
+
+    def _resume(self) -> None:
+        """Continue the session that another process of this node began."""
+        if not self._snapshot.exists():
+            return
+        raw = self._snapshot.read_bytes()
+        self._at = int.from_bytes(raw[:4], "little"), int.from_bytes(raw[4:6], "little")
+        if self._global.round == self._at[0] - 1:
+            self._participant = Participant.resume(raw[6:], **self._terms())
+
+    def _save(self) -> None:
+        number, attempt = self._at
+        head = number.to_bytes(4, "little") + attempt.to_bytes(2, "little")
+        write_atomically(self._snapshot, head + self._now().snapshot(), private=True)
+
+    @property
+    def _snapshot(self) -> Path:
+        return self._directory / "session.bin"
+
+    def _terms(self) -> _Terms:
+        number, attempt = self._at
+        policy = self._node.policy
+        partners = session_policy(self._plan).partners
+        return {
+            "policy": session_policy(self._plan),
+            "session": session(self._plan, number, attempt, self._global.require(number).model),
+            "identity": self._identity,
+            "requirements": Requirements(
+                pinned=partners,  # held against the node's own pinned keys by the policy already
+                min_partners=policy.min_cohort,
+                min_colluders=policy.min_colluders,
+                min_survivors=min(3, policy.min_cohort),
+                max_clip=policy.max_update_range,
+                two_parties=policy.min_cohort == 2,
+            ),
+            "lock_store": FileLockStore(self._node.home.locks),
+        }
+
+
+def _pointer(home: NodeHome) -> Path:
+    return home.root / "runs" / "current.bin"

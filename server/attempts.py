@@ -1,0 +1,52 @@
+"""Which attempt of which round was begun, on disk before its first message leaves.
+
+Nodes serve an attempt once. A coordinator that was killed therefore must not begin the same attempt
+again after its restart.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from shared.errors import FederationError
+from shared.files import read_json, write_json
+
+
+class AttemptsFileError(FederationError):
+    """The record of attempts cannot be read."""
+
+    code = "FED-041"
+    default_remedy = "restore the coordinator's run directory from a backup"
+
+
+class Attempts:
+    """Counts the attempts of each round of one run.
+
+    Parameters
+    ----------
+    path
+        The file; created with the first attempt.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def begin(self, number: int) -> int:
+        """Durably take the next attempt of round `number`, counted from 0.
+
+        Raises
+        ------
+        AttemptsFileError
+        """
+        taken = self._read()
+        attempt = taken.get(str(number), -1) + 1
+        write_json(self._path, {**taken, str(number): attempt})
+        return attempt
+
+    def _read(self) -> dict[str, int]:
+        if not self._path.exists():
+            return {}
+        try:
+            return {str(k): int(v) for k, v in read_json(self._path).items()}
+        except (ValueError, AttributeError, TypeError) as error:
+            raise AttemptsFileError(str(error), where=str(self._path)) from error

@@ -1,0 +1,102 @@
+"""The first message of a round, and what binds everything after it.
+
+Layout, little-endian: ``round u32 | attempt u16 | vector u8 | signature 64 | plan length u32 |
+release length u32 | plan | release``. What the vector beside it is, the byte ``vector`` says:
+nothing, because the node computes the model itself; the previous round's sum in the ring, with
+`release` as its tag; or the whole server state, for a node that missed a round.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+from shared.models.behaviour_parameters import behaviour_schema
+from shared.models.parameters import Float32s
+from shared.plan import MAX_PLAN_BYTES, TrainingPlan
+from shared.secagg import Session, SessionPolicy
+from shared.wire import MessageFormatError
+
+_HEAD: Final = struct.Struct("<IHB64sII")
+MAX_RELEASE_BYTES: Final = 1 << 20
+
+
+class Carried(IntEnum):
+    """What the vector beside the start message is."""
+
+    NOTHING = 0
+    RING_SUM = 1
+    STATE = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundStart:
+    """Which round of which plan begins, and how the node gets the global model."""
+
+    round: int
+    attempt: int
+    carried: Carried
+    signature: bytes
+    plan: bytes
+    release: bytes = b""
+
+    def encode(self) -> bytes:
+        """Fixed layout."""
+        head = _HEAD.pack(
+            self.round,
+            self.attempt,
+            self.carried,
+            self.signature,
+            len(self.plan),
+            len(self.release),
+        )
+        return head + self.plan + self.release
+
+    @classmethod
+    def decode(cls, data: bytes) -> RoundStart:
+        """Parse; lengths are checked first and left-overs refused.
+
+        Raises
+        ------
+        MessageFormatError
+        """
+        if len(data) < _HEAD.size:
+            raise MessageFormatError(f"start message of {len(data)} bytes")
+        number, attempt, carried, signature, plan, release = _HEAD.unpack_from(data)
+        if plan > MAX_PLAN_BYTES or release > MAX_RELEASE_BYTES:
+            raise MessageFormatError(f"start message with a plan of {plan} bytes")
+        if len(data) != _HEAD.size + plan + release or carried not in set(Carried):
+            raise MessageFormatError(f"start message of {len(data)} bytes does not add up")
+        cut = _HEAD.size + plan
+        return cls(
+            round=number,
+            attempt=attempt,
+            carried=Carried(carried),
+            signature=signature,
+            plan=data[_HEAD.size : cut],
+            release=data[cut:],
+        )
+
+
+def session_policy(plan: TrainingPlan) -> SessionPolicy:
+    """The secure-aggregation policy that a plan fixes."""
+    return SessionPolicy(
+        partners={p.id: bytes.fromhex(p.identity) for p in plan.partners},
+        colluders=plan.aggregation.colluders,
+        length=plan.parameters,
+        clip=plan.aggregation.update_range,
+        two_parties=len(plan.partners) == 2,
+    )
+
+
+def session(plan: TrainingPlan, number: int, attempt: int, model: Float32s) -> Session:
+    """The secure-aggregation session of one attempt at one round."""
+    return Session(
+        run_id=bytes.fromhex(plan.run_id),
+        round=number,
+        attempt=attempt,
+        plan_hash=plan.digest(),
+        model_hash=behaviour_schema(plan.model).digest(model),
+    )

@@ -1,0 +1,109 @@
+"""`isthmus-lab`: run recipes, list them, write reports, compare runs."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from shared.errors import IsthmusError
+from simulations.recipe import load_recipe, shipped_recipes
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Federated cross-platform recommendation as an experiment on one machine.",
+)
+
+
+class Engine(StrEnum):
+    """What carries the messages between the coordinator and the nodes."""
+
+    grid = "grid"
+    ray = "ray"
+
+
+@app.command()
+def run(
+    recipe: Annotated[str, typer.Argument(help="A shipped recipe, or the path of a TOML file.")],
+    data: Annotated[
+        Path | None, typer.Option(help="Folder with the data; for recipes that read one.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Output directory; default runs/RECIPE.")] = None,
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value, any number of times.")
+    ] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="In this process, or `flwr run` on Ray.")
+    ] = Engine.grid,
+    seed: Annotated[int, typer.Option(help="Seed of everything that is not privacy.")] = 0,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Discard what OUT holds already.")
+    ] = False,
+) -> None:
+    """Run RECIPE: every system side by side, a table, results.json and report.html.
+
+    An interrupted run continues where it was when the same command is given again.
+    """
+    from simulations.run import Run
+
+    resolved = load_recipe(recipe, sets or ())
+    where = out or Path("runs") / Path(recipe).stem
+    Run(
+        resolved,
+        Path(recipe).stem,
+        where,
+        data=data,
+        engine=engine.value,
+        seed=seed,
+        restart=restart,
+    ).execute(Console())
+
+
+@app.command()
+def recipes() -> None:
+    """List the shipped recipes."""
+    table = Table("recipe", "what it does")
+    for name, recipe in shipped_recipes().items():
+        table.add_row(name, recipe.title)
+    Console().print(table)
+
+
+@app.command()
+def report(directory: Annotated[Path, typer.Argument(help="Output directory of a run.")]) -> None:
+    """Print the table of a run and write its report.html again."""
+    from simulations.reporting import render_table, write_report
+    from simulations.results import read_results
+
+    console = Console()
+    render_table(read_results(directory / "results.json"), console)
+    console.print(f"report: {write_report(directory)}")
+
+
+@app.command()
+def compare(
+    directories: Annotated[list[Path], typer.Argument(help="Output directories of runs.")],
+) -> None:
+    """Show several runs side by side."""
+    from simulations.reporting import compare as compare_runs
+
+    compare_runs(directories, Console())
+
+
+def main() -> None:
+    """Entry point: known errors end with their message and exit code 2, Ctrl-C with 130."""
+    try:
+        app()
+    except IsthmusError as error:
+        Console(stderr=True).print(str(error), style="red", markup=False, highlight=False)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""A small federation in memory for tests: real nodes, real coordinator, local grid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from clients.app import make_app
+from clients.data.dataset import Histories
+from clients.home import NodeHome
+from clients.node_data import TrainingData
+from clients.policy import NodePolicy
+from clients.rounds import Node, NodeRounds
+from server.coordinator import Coordinator, RunSettings
+from server.rounds import Deadlines, RoundReport
+from shared.models.config import BehaviourConfig
+from shared.optimiser import ServerState
+from shared.plan import TrainingPlan
+from simulations.grid import Fault, LocalGrid
+from tests.plans import KEY, identity, public
+
+MODEL = BehaviourConfig(item_dim=16, adapter_dim=8, input_dim=6, hidden_dim=6, history_length=10)
+
+
+def training_data(seed: int, users: int = 80, items: int = 30) -> TrainingData:
+    """Random histories of 3 to 8 events."""
+    random = np.random.default_rng(seed)
+    lengths = random.integers(3, 9, users)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    total = int(offsets[-1])
+    vectors = random.standard_normal((items, MODEL.item_dim)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    histories = Histories(
+        users=("",) * users,
+        offsets=offsets.astype(np.int64),
+        items=random.integers(0, items, total).astype(np.int32),
+        events=np.zeros(total, dtype=np.int8),
+        times=np.arange(total, dtype=np.float64),
+        ordinal=True,
+    )
+    return TrainingData(histories=histories, vectors=vectors)
+
+
+def policy(plan: TrainingPlan, **changes: object) -> NodePolicy:
+    """A policy that just allows `plan`."""
+    values: dict[str, object] = {
+        "coordinator": public(KEY).hex(),
+        "partners": {p.name: p.identity for p in plan.partners},
+        "encoders": (plan.encoder.name,),
+        "max_declared_users": max(p.declared_users for p in plan.partners),
+        "allow_unprotected": plan.privacy is None,
+    }
+    return NodePolicy.model_validate({**values, **changes})
+
+
+def node(plan: TrainingPlan, number: int, root: Path, **changes: object) -> Node:
+    """Partner `number` of `plan` with random data."""
+    return Node(
+        home=NodeHome(root / f"node-{number}"),
+        identity=identity(number),
+        policy=policy(plan, **changes),
+        data=training_data(number),
+    )
+
+
+class Federation:
+    """Nodes and a coordinator over a local grid; `forget` restarts all node processes."""
+
+    def __init__(
+        self, plan: TrainingPlan, root: Path, *, fault: Fault | None = None, fresh: bool = False
+    ) -> None:
+        self.plan, self.root, self.fresh = plan, root, fresh
+        self.nodes = {p.id: node(plan, p.id, root) for p in plan.partners}
+        self.rounds = {i: NodeRounds(n) for i, n in self.nodes.items()}
+        self.reports: list[RoundReport] = []
+        app = make_app(lambda context: self._resolve(context.node_id))
+        self.grid = LocalGrid(app, {i: {} for i in self.nodes}, fault=fault)
+
+    def run(self) -> ServerState:
+        """Run the plan to its end."""
+        settings = RunSettings(
+            directory=self.root / "coordinator",
+            deadlines=Deadlines(training=0.3, stage=0.3),
+        )
+        signature = self.plan.sign(KEY)
+        coordinator = Coordinator(self.plan, signature, settings, observe=self.reports.append)
+        return coordinator.run(self.grid)
+
+    def _resolve(self, number: int) -> NodeRounds:
+        """The node's process; with `fresh`, another one for every message."""
+        return NodeRounds(self.nodes[number]) if self.fresh else self.rounds[number]
