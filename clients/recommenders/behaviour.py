@@ -1,0 +1,45 @@
+"""The behaviour model as a recommender: histories in, scores of the whole catalogue out."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from clients.data.dataset import Histories
+from clients.recommenders.base import Float32s
+from clients.training.batches import recent_sequences
+from shared.models.behaviour import BehaviourLSTM
+from shared.models.config import BehaviourConfig
+from shared.models.item_matrix import ItemMatrix
+from shared.models.torch_parameters import load_vector
+
+
+class BehaviourScorer:
+    """Scores items with given parameters on a given catalogue.
+
+    Parameters
+    ----------
+    config, parameters
+        Shape of the model and its (P,) parameters: shared or personal.
+    items
+        The platform's N items, with or without residuals and biases.
+
+    Raises
+    ------
+    ParameterVectorError
+        `parameters` do not fit `config`.
+    """
+
+    def __init__(self, config: BehaviourConfig, parameters: Float32s, items: ItemMatrix) -> None:
+        self._model = BehaviourLSTM(config)
+        load_vector(self._model, parameters)
+        self._items, self._length = items, config.history_length
+
+    @torch.no_grad()
+    def scores(self, histories: Histories, /) -> Float32s:
+        """(B, N) float32: how well each item fits as the next one, larger is better.
+
+        A user without events gets the items' biases, or zeros.
+        """
+        queries = self._model.query(recent_sequences(histories, self._length), self._items)
+        return self._items.logits(queries).numpy().astype(np.float32, copy=False)

@@ -1,0 +1,264 @@
+"""From shared parameters to a platform's own model, trained without noise because it never leaves.
+
+Three things are learned from the platform's own histories: a fine-tuned copy of the shared
+parameters, a residual on every item vector (what cannot be read from a text: who buys what after
+what), and a bias per item (log popularity, its scale chosen on validation). Training stops when the
+platform's own validation items are ranked no better, and the best state is kept, the untouched
+start included: personalisation can be useless but hardly harmful.
+
+Started from a federated model this is the product's last step; started from the public initial
+weights it is the system *local LSTM*, so that what federation adds is the only difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from clients.data.dataset import Histories
+from clients.evaluation.metrics import ndcg
+from clients.evaluation.ranking import evaluate
+from clients.evaluation.split import Fold
+from clients.recommenders.behaviour import BehaviourScorer
+from clients.training.batches import TrainingSet
+from clients.training.errors import NothingToLearnError
+from shared.config import StrictModel
+from shared.models.behaviour import BehaviourLSTM
+from shared.models.config import BehaviourConfig
+from shared.models.item_matrix import ItemMatrix
+from shared.models.losses import draw_negatives
+from shared.models.parameters import Float32s
+from shared.models.torch_parameters import load_vector, read_vector
+
+Progress = Callable[[int, int], None]
+"""Called with (steps done, steps at most); an exception from it ends the training."""
+
+
+class PersonalisationConfig(StrictModel):
+    """How a node fine-tunes for itself. Defaults: see docs/models.md for the measurements."""
+
+    learning_rate: Annotated[float, Field(ge=0)] = 3e-3
+    """Of the shared parameters' copy (Adam)."""
+    residual_rate: Annotated[float, Field(ge=0)] = 3e-3
+    """Of the item residuals (Adam); 0 leaves item vectors as the text says."""
+    batch_users: Annotated[int, Field(ge=1)] = 512
+    """Users in a step."""
+    negatives: Annotated[int, Field(ge=1)] = 2048
+    """Items against which a target is compared in larger catalogues."""
+    max_steps: Annotated[int, Field(ge=0)] = 400
+    """Most steps, whatever validation says."""
+    check_every: Annotated[int, Field(ge=1)] = 20
+    """Steps between two looks at validation."""
+    patience: Annotated[int, Field(ge=1)] = 3
+    """Looks without improvement after which training stops."""
+    validation_users: Annotated[int, Field(ge=1)] = 2000
+    """Users looked at; all of them if there are fewer."""
+    popularity_scales: tuple[float, ...] = (0.0, 0.1, 0.2, 0.4)
+    """Scales of the log-popularity bias among which validation chooses."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonalModel:
+    """A platform's own recommender; it never leaves the node.
+
+    Attributes
+    ----------
+    config, parameters
+        Shape of the model and its fine-tuned (P,) parameters.
+    items
+        Catalogue with residuals and biases.
+    validation
+        NDCG@10 at each look: the start first, then every `check_every` steps.
+    steps
+        Steps of the state that was kept.
+    popularity_scale
+        Scale of the bias that was chosen.
+    """
+
+    config: BehaviourConfig
+    parameters: Float32s
+    items: ItemMatrix
+    validation: tuple[float, ...]
+    steps: int
+    popularity_scale: float
+
+    def scorer(self) -> BehaviourScorer:
+        """The model as something that scores histories."""
+        return BehaviourScorer(self.config, self.parameters, self.items)
+
+
+def personalise(
+    config: BehaviourConfig,
+    start: Float32s,
+    vectors: Tensor,
+    training: Histories,
+    validation: Fold,
+    settings: PersonalisationConfig,
+    *,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> PersonalModel:
+    """Fine-tune `start` on one platform.
+
+    Parameters
+    ----------
+    start
+        (P,) shared parameters: a federated release, or the public initial ones.
+    vectors
+        (N, d) item vectors of the platform's catalogue.
+    training, validation
+        Histories to learn from and the questions that decide when to stop.
+    seed
+        Of batches and negatives; nothing here needs secrecy, since nothing leaves.
+
+    Raises
+    ------
+    NothingToLearnError
+        No user has two training events.
+    ParameterVectorError
+        `start` does not fit the model.
+    """
+    judge = _Judge(config, _some(validation, settings.validation_users, seed))
+    learner = _Learner(config, start, vectors, training, settings, seed)
+    best, history = _train_until_worse(learner, judge, settings, progress)
+    return _with_popularity(best, training, judge, settings, tuple(history))
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    parameters: Float32s
+    items: ItemMatrix
+    steps: int
+    ndcg: float
+
+
+class _Judge:
+    """Validation NDCG@10 of parameters and items."""
+
+    def __init__(self, config: BehaviourConfig, fold: Fold) -> None:
+        self.config, self._fold = config, fold
+
+    def __call__(self, parameters: Float32s, items: ItemMatrix) -> float:
+        if not len(self._fold):
+            return 0.0
+        scorer = BehaviourScorer(self.config, parameters, items)
+        ranks = evaluate(scorer, self._fold.contexts, self._fold.targets).ranks
+        return float(ndcg(ranks, 10).mean())
+
+
+class _Learner:
+    """Shared parameters and item residuals under one optimiser."""
+
+    def __init__(
+        self,
+        config: BehaviourConfig,
+        start: Float32s,
+        vectors: Tensor,
+        training: Histories,
+        settings: PersonalisationConfig,
+        seed: int,
+    ) -> None:
+        self._examples = TrainingSet(training, config.history_length)
+        if not self._examples.tokens:
+            raise NothingToLearnError("no user has two training events")
+        self._model = BehaviourLSTM(config)
+        load_vector(self._model, start)
+        self._vectors, self._settings = vectors, settings
+        self._residual = torch.zeros_like(vectors, requires_grad=settings.residual_rate > 0)
+        self._optimiser = torch.optim.Adam(self._groups())
+        self._users = np.random.default_rng(seed)
+        self._negatives = torch.Generator().manual_seed(seed)
+        self.steps = 0
+
+    def step(self) -> None:
+        """One step of Adam on a batch of users."""
+        size = min(self._settings.batch_users, self._examples.users)
+        rows = self._users.choice(self._examples.users, size, replace=False)
+        items = ItemMatrix(vectors=self._vectors + self._residual)
+        self._optimiser.zero_grad()
+        losses = self._model.loss_per_user(self._examples.batch(rows), items, self._draw())
+        losses.mean().backward()  # type: ignore[no-untyped-call]
+        self._optimiser.step()
+        self.steps += 1
+
+    def snapshot(self, judge: _Judge) -> _Snapshot:
+        """Current state and how validation judges it."""
+        items = ItemMatrix(vectors=(self._vectors + self._residual).detach())
+        parameters = read_vector(self._model)
+        return _Snapshot(parameters, items, self.steps, judge(parameters, items))
+
+    def _groups(self) -> list[dict[str, object]]:
+        groups: list[dict[str, object]] = [
+            {"params": list(self._model.parameters()), "lr": self._settings.learning_rate}
+        ]
+        if self._residual.requires_grad:
+            groups.append({"params": [self._residual], "lr": self._settings.residual_rate})
+        return groups
+
+    def _draw(self) -> Tensor | None:
+        if len(self._vectors) <= self._settings.negatives:
+            return None
+        return draw_negatives(self._settings.negatives, len(self._vectors), self._negatives)
+
+
+def _train_until_worse(
+    learner: _Learner, judge: _Judge, settings: PersonalisationConfig, progress: Progress | None
+) -> tuple[_Snapshot, list[float]]:
+    """The best state on the way and the validation curve."""
+    best = learner.snapshot(judge)
+    curve, waited = [best.ndcg], 0
+    while learner.steps < settings.max_steps and waited < settings.patience:
+        for _ in range(min(settings.check_every, settings.max_steps - learner.steps)):
+            learner.step()
+            if progress is not None:
+                progress(learner.steps, settings.max_steps)
+        now = learner.snapshot(judge)
+        curve.append(now.ndcg)
+        waited = 0 if now.ndcg > best.ndcg else waited + 1
+        best = now if now.ndcg > best.ndcg else best
+    return best, curve
+
+
+def _with_popularity(
+    best: _Snapshot,
+    training: Histories,
+    judge: _Judge,
+    settings: PersonalisationConfig,
+    curve: tuple[float, ...],
+) -> PersonalModel:
+    """Add the popularity bias at the scale that validation likes best, 0 on a tie."""
+    popularity = log_popularity(training, len(best.items))
+    items, chosen, reached = best.items, 0.0, best.ndcg
+    for scale in settings.popularity_scales:
+        candidate = replace(best.items, bias=scale * popularity)
+        figure = judge(best.parameters, candidate)
+        if figure > reached:
+            items, chosen, reached = candidate, scale, figure
+    return PersonalModel(
+        config=judge.config,
+        parameters=best.parameters,
+        items=items,
+        validation=curve,
+        steps=best.steps,
+        popularity_scale=chosen,
+    )
+
+
+def log_popularity(training: Histories, n_items: int) -> Tensor:
+    """(N,) logarithm of one plus each item's training events, centred."""
+    counts = np.bincount(training.items, minlength=n_items)
+    logs = torch.from_numpy(np.log1p(counts)).float()
+    return logs - logs.mean()
+
+
+def _some(fold: Fold, count: int, seed: int) -> Fold:
+    if len(fold) <= count:
+        return fold
+    rows = np.random.default_rng(seed).choice(len(fold), count, replace=False)
+    return fold.take(np.sort(rows))
