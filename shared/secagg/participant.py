@@ -116,6 +116,11 @@ class Participant:
         """Name of the stage, ``"Done"`` at the end."""
         return "Done" if self._stage is None else type(self._stage).__name__
 
+    @property
+    def revealed(self) -> bool:
+        """Whether shares have left this node; from then on the sum counts as released."""
+        return bool(self._snapshot.signatures)
+
     def snapshot(self) -> bytes:
         """Secret bytes from which `resume` restores this state; they do not hold the update."""
         return self._snapshot.encode()

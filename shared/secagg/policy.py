@@ -59,7 +59,7 @@ class SessionPolicy:
         absolute value at one partner.
     tag_words
         Independent tags of the verified sum, 1 or 2; a forged sum passes with probability
-        2^-(65 - k) for each.
+        2^-(60 - k) for each (see `tags`).
     norm_bound
         L2 norm that one partner's clipped and noised update stays below; 0 switches the check off.
     audited
@@ -78,7 +78,7 @@ class SessionPolicy:
     noise_std: float = 0.0
     word_limits: tuple[int, ...] = ()
     suite: Suite = Suite.X25519_AES256
-    tag_words: int = 1
+    tag_words: int = 2
     norm_bound: float = 0.0
     audited: bool = False
     groups: int = 1
