@@ -41,6 +41,10 @@ class ServerState:
         """(3 d,) all vectors one after the other."""
         return np.concatenate([self.model, self.velocity, self.average])
 
+    def released(self, plan: TrainingPlan) -> Float32s:
+        """(d,) the model that nodes serve: the average where the plan averages."""
+        return self.average if plan.aggregation.averaging else self.model
+
     @classmethod
     def from_flat(cls, vector: Float32s) -> ServerState:
         """Inverse of `flat`; the caller has checked the length."""

@@ -62,7 +62,7 @@ class PrivacyTerms(StrictModel):
 
     epsilon: Annotated[float, Field(gt=0, le=100)]
     """Total epsilon of one partner over all rounds of this plan."""
-    delta_exponent: Annotated[float, Field(ge=1)] = 1.1
+    delta_exponent: Annotated[float, Field(ge=1.1)] = 1.1
     """delta = declared_users ** -delta_exponent."""
     clipping_norm: Annotated[float, Field(gt=0)] = 0.5
     """L2 bound on one user's contribution to one step."""

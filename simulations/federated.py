@@ -1,0 +1,276 @@
+"""Federated training in the lab: real nodes, a real coordinator, one machine."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from flwr.app import Message
+
+from clients.app import make_app
+from clients.contribution import charge_of
+from clients.home import NodeHome
+from clients.identity import create_identity, load_identity, public_bytes
+from clients.node_data import TrainingData
+from clients.policy import NodePolicy
+from clients.rounds import Node, NodeRounds
+from server.app import PLAN, ReportFile, load_plan, store_plan
+from server.checkpoint import Checkpoints
+from server.coordinator import Coordinator, RunSettings
+from shared.errors import LabError
+from shared.files import write_json
+from shared.models.config import BehaviourConfig, EncoderChoice
+from shared.models.parameters import Float32s
+from shared.plan import Aggregation, LocalSteps, Partner, PrivacyTerms, TrainingPlan
+from shared.privacy.accounting import Mechanism, epsilon
+from simulations.grid import LocalGrid
+from simulations.progress import Step
+from simulations.ray_engine import run_on_ray
+
+MESSAGES_A_ROUND = 5
+"""Messages to each node: start, share, mask, survivors, unmask."""
+
+
+class TooFewPlatformsError(LabError):
+    """A federation of one platform."""
+
+    code = "LAB-021"
+    default_remedy = "use a data set with at least two platforms"
+
+
+class UnfinishedFederationError(LabError):
+    """The federated run ended before its last round."""
+
+    code = "LAB-022"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FederatedTask:
+    """What a federated run does.
+
+    Attributes
+    ----------
+    names
+        Platforms, in the order of their data.
+    encoder, model, local, aggregation
+        Sections of the plan.
+    rounds
+        Rounds in all.
+    privacy
+        None trains without privacy (secure aggregation stays on).
+    seed
+        Public seed of the first global model.
+    """
+
+    names: tuple[str, ...]
+    encoder: EncoderChoice
+    model: BehaviourConfig
+    local: LocalSteps
+    aggregation: Aggregation
+    rounds: int
+    privacy: PrivacyTerms | None
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FederatedResult:
+    """What came out of a federated run.
+
+    Attributes
+    ----------
+    released
+        (P,) the model that nodes serve.
+    curve
+        Round number and released model after it, round 0 included.
+    epsilon
+        By platform: epsilon after each round, from the node's own ledger; empty without privacy.
+    delta
+        By platform.
+    reports
+        The coordinator's reports, one for each attempt.
+    """
+
+    released: Float32s
+    curve: list[tuple[int, Float32s]]
+    epsilon: dict[str, list[float]]
+    delta: dict[str, float]
+    reports: list[dict[str, Any]]
+
+
+class FederatedLab:
+    """One federated run below one directory; continues where an interrupted one stopped.
+
+    Parameters
+    ----------
+    directory
+        Keys, ledgers and checkpoints of all parties.
+    task
+        What is trained.
+    data
+        Training part of each platform, in the order of ``task.names``.
+    """
+
+    def __init__(self, directory: Path, task: FederatedTask, data: Sequence[TrainingData]) -> None:
+        if len(data) < 2:
+            raise TooFewPlatformsError(f"{len(data)} platform")
+        self._coordinator, self._nodes = directory / "coordinator", directory / "nodes"
+        self._task, self._data = task, data
+        self._keys = [self._identity(index) for index in range(len(data))]
+        self._plan, self._signature = self._signed_plan()
+
+    @property
+    def plan(self) -> TrainingPlan:
+        """The signed plan."""
+        return self._plan
+
+    def run(self, engine: Literal["grid", "ray"], step: Step) -> FederatedResult:
+        """Run the rounds that are left.
+
+        Raises
+        ------
+        UnfinishedFederationError, RunFailedError, RayEngineError
+        """
+        if engine == "grid":
+            self._run_on_grid(step)
+        else:
+            self._write_nodes()
+            run_on_ray(self._coordinator, self._nodes, len(self._data))
+        return self._result()
+
+    def _run_on_grid(self, step: Step) -> None:
+        nodes = [NodeRounds(self._node(index)) for index in range(len(self._data))]
+        total = self._task.rounds * len(nodes) * MESSAGES_A_ROUND
+        done = 0
+
+        def watch(_node: int, message: Message) -> Message:
+            nonlocal done
+            done += 1
+            step(min(done, total), total, f"round {message.metadata.group_id.split('.')[0]}")
+            return message
+
+        app = make_app(lambda context: nodes[context.node_id - 1])
+        grid = LocalGrid(app, {i + 1: {} for i in range(len(nodes))}, fault=watch)
+        settings = RunSettings(directory=self._coordinator)
+        observe = ReportFile(self._coordinator)
+        Coordinator(self._plan, self._signature, settings, observe=observe).run(grid)
+
+    def _result(self) -> FederatedResult:
+        checkpoints = Checkpoints(self._coordinator / "checkpoints", self._plan.digest())
+        rounds = checkpoints.rounds()
+        if not rounds or rounds[-1] < self._plan.rounds:
+            problem = f"{rounds[-1] if rounds else 0} of {self._plan.rounds} rounds are done"
+            raise UnfinishedFederationError(problem, where=str(self._coordinator))
+        curve = [(r, checkpoints.load(r).released(self._plan)) for r in rounds]
+        return FederatedResult(
+            released=curve[-1][1],
+            curve=curve,
+            epsilon={p.name: self._epsilons(i) for i, p in enumerate(self._plan.partners)},
+            delta=self._deltas(),
+            reports=ReportFile(self._coordinator).read(),
+        )
+
+    def _epsilons(self, index: int) -> list[float]:
+        """Epsilon after each charge in the node's ledger."""
+        if self._plan.privacy is None:
+            return []
+        delta = self._plan.privacy.delta(self._plan.partners[index].declared_users)
+        history: list[Mechanism] = []
+        spent = []
+        for spend in self._node(index).ledger().spends():
+            history.extend(spend.mechanisms)
+            spent.append(epsilon(history, delta))
+        return spent
+
+    def _deltas(self) -> dict[str, float]:
+        terms = self._plan.privacy
+        if terms is None:
+            return {}
+        return {p.name: terms.delta(p.declared_users) for p in self._plan.partners}
+
+    def _home(self, index: int) -> NodeHome:
+        return NodeHome(self._nodes / str(index))
+
+    def _identity(self, index: int) -> Ed25519PrivateKey:
+        path = self._home(index).identity
+        return load_identity(path) if path.exists() else create_identity(path)
+
+    def _signed_plan(self) -> tuple[TrainingPlan, bytes]:
+        if (self._coordinator / PLAN).exists():
+            return load_plan(self._coordinator)
+        key = create_identity(self._coordinator / "identity.pem")
+        plan = self._make_plan()
+        signature = plan.sign(key)
+        store_plan(self._coordinator, plan, signature)
+        return plan, signature
+
+    def _make_plan(self) -> TrainingPlan:
+        task = self._task
+        partners = tuple(
+            Partner(
+                id=index + 1,
+                name=name,
+                identity=public_bytes(key).hex(),
+                declared_users=declared_users(len(data.histories)),
+            )
+            for index, (name, key, data) in enumerate(
+                zip(task.names, self._keys, self._data, strict=True)
+            )
+        )
+        return TrainingPlan(
+            run_id=secrets.token_hex(16),
+            purpose="research on one machine",
+            rounds=task.rounds,
+            partners=partners,
+            encoder=task.encoder,
+            model=task.model,
+            initial_seed=task.seed,
+            local=task.local,
+            aggregation=task.aggregation,
+            privacy=task.privacy,
+        )
+
+    def _policy(self, index: int) -> NodePolicy:
+        """The policy of a node that agrees with this plan and with nothing beyond it."""
+        plan, terms = self._plan, self._plan.privacy
+        coordinator = load_identity(self._coordinator / "identity.pem")
+        return NodePolicy(
+            coordinator=public_bytes(coordinator).hex(),
+            partners={p.name: p.identity for p in plan.partners},
+            min_cohort=min(3, len(plan.partners)),
+            max_epsilon=terms.epsilon if terms else 1.0,
+            lifetime_epsilon=terms.epsilon if terms else 1.0,
+            max_rounds=plan.rounds,
+            max_update_range=plan.aggregation.update_range,
+            encoders=(plan.encoder.name,),
+            max_declared_users=plan.partners[index].declared_users,
+            allow_unprotected=terms is None,
+        )
+
+    def _node(self, index: int) -> Node:
+        return Node(
+            home=self._home(index),
+            identity=self._keys[index],
+            policy=self._policy(index),
+            data=self._data[index],
+        )
+
+    def _write_nodes(self) -> None:
+        for index, data in enumerate(self._data):
+            home = self._home(index)
+            write_json(home.policy, self._policy(index).model_dump(mode="json"))
+            data.save(home.training)
+
+
+def declared_users(users: int) -> int:
+    """The public lower bound that a platform of the lab declares: the power of two below."""
+    return 1 << max(users, 2).bit_length() - 1
+
+
+def noise_multiplier(plan: TrainingPlan, name: str) -> float | None:
+    """Noise multiplier of a partner, for reports."""
+    charge = charge_of(plan, next(p for p in plan.partners if p.name == name))
+    return charge.mechanism.noise_multiplier if charge else None
