@@ -43,9 +43,10 @@ _STAGE_EVENTS: Final = """
 INSERT INTO staged_events
 WITH parsed AS (
     SELECT
-        row, user_id, item_id, event, timestamp,
+        *,
         CASE WHEN isfinite(number(timestamp)) THEN number(timestamp) END AS number,
-        seconds(timestamp) AS date
+        -- Dates are only looked for where there is no number: parsing them is slow.
+        CASE WHEN number IS NULL THEN seconds(timestamp) END AS date
     FROM incoming
 )
 SELECT
