@@ -109,8 +109,8 @@ class LocalTrainer:
         terms: StepTerms,
         protection: Protection | None,
     ) -> None:
-        if protection is not None and items.bias is not None:
-            raise PrivateBiasError("the item matrix of a private step has biases")
+        if protection is not None and (items.bias is not None or items.trainable):
+            raise PrivateBiasError("the items of a private step have biases or are trained")
         if examples.item_count > len(items):
             problem = f"item {examples.item_count - 1} in a catalogue of {len(items)} items"
             raise UnknownItemError(problem)
