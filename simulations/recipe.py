@@ -9,14 +9,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from clients.training.config import LocalTrainingConfig, PersonalisationConfig
 from pydantic import Field
 
+from clients.training.personalise import PersonalisationConfig
 from shared.config import StrictModel, parse, read_toml
 from shared.errors import LabError
 from shared.models.config import BehaviourConfig
 from shared.plan import Aggregation, LocalSteps, PrivacyTerms
-from simulations.results import SYSTEMS
+from simulations.datasets.generated import GeneratorSettings
+from simulations.results import SYSTEMS, SystemName
 
 SHIPPED = files("simulations") / "recipes"
 
@@ -45,10 +46,8 @@ class DataRecipe(StrictModel):
     """Names of the platforms to use; empty = all."""
     keep_users: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(default_factory=dict)
     """Share of a platform's users that is kept, by platform name: a small partner."""
-    generated_users: Annotated[int, Field(ge=10)] = 2000
-    """Persons, for source = "generated"."""
-    generated_items: Annotated[int, Field(ge=10)] = 500
-    """Items of each platform, for source = "generated"."""
+    generated: GeneratorSettings = GeneratorSettings()
+    """For source = "generated"."""
 
 
 class FederationRecipe(StrictModel):
@@ -66,6 +65,19 @@ class FederationRecipe(StrictModel):
     """Aggregation of both."""
     privacy: PrivacyTerms = PrivacyTerms(epsilon=8.0)
     """The guarantee of the private run."""
+
+
+class CentralisedRecipe(StrictModel):
+    """The pooled upper bound."""
+
+    steps: Annotated[int, Field(ge=1)] = 200
+    """Optimiser steps."""
+    batch_users: Annotated[int, Field(ge=1)] = 1024
+    """Users in a step, of all platforms together."""
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-2
+    """Learning rate of Adam."""
+    negatives: Annotated[int, Field(ge=1)] = 2048
+    """Items against which a target is compared in larger catalogues."""
 
 
 class EvaluationRecipe(StrictModel):
@@ -88,15 +100,15 @@ class Recipe(StrictModel):
     """Text encoder."""
     model: BehaviourConfig = BehaviourConfig()
     """Shape of the behaviour model."""
-    training: LocalTrainingConfig = LocalTrainingConfig()
-    """Training without federation: the local and the centralised systems."""
     personalisation: PersonalisationConfig = PersonalisationConfig()
-    """Local personalisation after federation."""
+    """Local training: of the local system from the start, of the others after federation."""
+    centralised: CentralisedRecipe = CentralisedRecipe()
+    """The centralised system."""
     federation: FederationRecipe = FederationRecipe()
     """The federated systems."""
     evaluation: EvaluationRecipe = EvaluationRecipe()
     """The comparison."""
-    systems: tuple[str, ...] = SYSTEMS
+    systems: tuple[SystemName, ...] = SYSTEMS
     """Systems to run, side by side."""
 
 

@@ -1,0 +1,156 @@
+"""The platforms of a run: data, split and item vectors, ready for every system."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from clients.data.dataset import Catalogue, Histories, PlatformData
+from clients.evaluation.split import LeaveOneOut, leave_one_out
+from clients.node_data import TrainingData
+from shared.errors import LabError
+from shared.models.config import BehaviourConfig
+from shared.models.encoders import EncodingCache, TextEncoder
+from shared.models.item_space import item_vectors
+from simulations.datasets.federation import FederationData
+from simulations.datasets.folder import load_folder
+from simulations.datasets.generated import load_generated
+from simulations.datasets.movielens import load_movielens
+from simulations.progress import Step
+from simulations.recipe import DataRecipe
+
+CACHE_VARIABLE = "ISTHMUS_CACHE"
+
+
+class DataNeededError(LabError):
+    """A recipe that reads a folder was given none, or another kind of recipe was given one."""
+
+    code = "LAB-012"
+
+
+class UnknownPlatformError(LabError):
+    """A recipe names a platform that the data do not have."""
+
+    code = "LAB-013"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabPlatform:
+    """One platform of a run.
+
+    Attributes
+    ----------
+    data
+        Its cleaned data.
+    split
+        Leave-one-out split of its histories.
+    vectors
+        (N, d) item vectors.
+    """
+
+    data: PlatformData
+    split: LeaveOneOut
+    vectors: Tensor
+
+    @property
+    def name(self) -> str:
+        """Name of the platform."""
+        return self.data.name
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """Its items."""
+        return self.data.catalogue
+
+    def training_data(self) -> TrainingData:
+        """What its node trains on."""
+        return TrainingData(histories=self.split.training, vectors=self.vectors.numpy())
+
+
+def load_data(recipe: DataRecipe, folder: Path | None, seed: int) -> FederationData:
+    """The data of a recipe, its choice of platforms and users applied.
+
+    Raises
+    ------
+    DataNeededError, UnknownPlatformError, DataError
+    """
+    federation = _read(recipe, folder, seed)
+    known = [platform.name for platform in federation.platforms]
+    for name in (*recipe.platforms, *recipe.keep_users):
+        if name not in known:
+            remedy = f"platforms there: {', '.join(known)}"
+            raise UnknownPlatformError(f"no platform {name!r} in the data", remedy=remedy)
+    chosen = recipe.platforms or tuple(known)
+    platforms = tuple(
+        _thinned(platform, recipe.keep_users.get(platform.name, 1.0), seed)
+        for platform in federation.platforms
+        if platform.name in chosen
+    )
+    return replace(federation, platforms=platforms)
+
+
+def prepare(
+    federation: FederationData, encoder: TextEncoder, model: BehaviourConfig, step: Step
+) -> list[LabPlatform]:
+    """Split and encode every platform; encodings are kept in the user's cache directory."""
+    cache = EncodingCache(encoder, cache_directory())
+    platforms = []
+    total = sum(len(platform.catalogue) for platform in federation.platforms)
+    done = 0
+    for platform in federation.platforms:
+        texts = platform.catalogue.texts()
+        before = done
+        encoded = cache.encode(texts, lambda d, _all, b=before: step(b + d, total, "items"))  # type: ignore[misc]
+        done += len(texts)
+        step(done, total, "items")
+        vectors = item_vectors(encoded, dim=model.item_dim, shrinkage=model.whitening)
+        platforms.append(
+            LabPlatform(
+                data=platform,
+                split=leave_one_out(platform.histories),
+                vectors=torch.from_numpy(vectors),
+            )
+        )
+    return platforms
+
+
+def cache_directory() -> Path:
+    """Where encodings are kept between runs: $ISTHMUS_CACHE, else the user's cache directory."""
+    given = os.environ.get(CACHE_VARIABLE)
+    base = Path(given) if given else Path.home() / ".cache" / "isthmus"
+    return base / "encodings"
+
+
+def _read(recipe: DataRecipe, folder: Path | None, seed: int) -> FederationData:
+    if recipe.source == "folder":
+        path = folder or (Path(recipe.path) if recipe.path else None)
+        if path is None:
+            raise DataNeededError("this recipe reads a folder", remedy="give it with --data DIR")
+        return load_folder(path, seed=seed)
+    if folder is not None:
+        remedy = "leave --data out, or use the recipe `amazon`"
+        raise DataNeededError(f"this recipe reads {recipe.source}, not a folder", remedy=remedy)
+    if recipe.source == "movielens":
+        return load_movielens(seed=seed)
+    return load_generated(recipe.generated, seed=seed)
+
+
+def _thinned(platform: PlatformData, share: float, seed: int) -> PlatformData:
+    """The platform with a random share of its users; its catalogue stays whole."""
+    if share == 1.0:
+        return platform
+    count = max(1, round(share * len(platform.histories)))
+    rows = np.random.default_rng(seed).choice(len(platform.histories), count, replace=False)
+    kept: Histories = platform.histories.take(np.sort(rows))
+    return replace(platform, histories=kept)
+
+
+def names(platforms: Sequence[LabPlatform]) -> tuple[str, ...]:
+    """Names in order."""
+    return tuple(platform.name for platform in platforms)
