@@ -51,6 +51,8 @@ A complete round of three partners in memory::
     (60,)
 """
 
+from shared.secagg.audit import Opening, check_opening
+from shared.secagg.chunks import VectorBuffer, chunks
 from shared.secagg.coordinator.agreeing import CollectingAdverts, CollectingShares
 from shared.secagg.coordinator.opening import Aggregate, CollectingReveals, CollectingSignatures
 from shared.secagg.coordinator.uploads import CollectingUploads
@@ -59,7 +61,7 @@ from shared.secagg.groups import trimmed_mean
 from shared.secagg.identity import Identity
 from shared.secagg.locks import FileLockStore, LockStore, MemoryLockStore
 from shared.secagg.node.agreeing import Advertising, Receiving, Sharing
-from shared.secagg.node.masking import Masking, update_commitment
+from shared.secagg.node.masking import Masking
 from shared.secagg.node.opening import Surviving, Unmasking, Verifying
 from shared.secagg.node.seat import Seat, Upload, VerifiedSum
 from shared.secagg.participant import Participant
@@ -81,6 +83,7 @@ __all__ = [
     "LockStore",
     "Masking",
     "MemoryLockStore",
+    "Opening",
     "Participant",
     "Receiving",
     "Refusal",
@@ -93,9 +96,11 @@ __all__ = [
     "Surviving",
     "Unmasking",
     "Upload",
+    "VectorBuffer",
     "VerifiedSum",
     "Verifying",
+    "check_opening",
+    "chunks",
     "default_colluders",
     "trimmed_mean",
-    "update_commitment",
 ]

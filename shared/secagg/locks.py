@@ -208,7 +208,8 @@ class FileLockStore:
         temporary = path.with_suffix(".new")
         handle = os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
         try:
-            os.write(handle, content)
+            if os.write(handle, content) != len(content):
+                raise LockStoreError("the disk took only a part", where=str(path))
             os.fsync(handle)
         finally:
             os.close(handle)

@@ -137,6 +137,7 @@ class Participant:
         def step() -> tuple[_Stage, bytes]:
             stage, raw = self._at(Advertising).advertise()
             self._commit(lambda lock: locks.start(lock, self._seat.session.attempt, sha256(raw)))
+            self._snapshot.advertised = True
             return stage, raw
 
         return self._once("advertise", b"", step)
@@ -281,7 +282,8 @@ class Participant:
     def _replay(self, saved: Snapshot) -> None:
         self._resuming = True
         self._snapshot.message, self._snapshot.sent = saved.message, saved.sent
-        self.advertise()
+        if saved.advertised:
+            self.advertise()
         if saved.roster:
             self.share(saved.roster)
         if saved.envelopes:

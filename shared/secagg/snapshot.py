@@ -26,6 +26,7 @@ class Snapshot:
 
     binding: bytes
     root: bytes = field(repr=False)
+    advertised: bool = False
     roster: bytes = b""
     envelopes: bytes = b""
     uploaded: bool = False
@@ -38,7 +39,8 @@ class Snapshot:
         """Bytes with a checksum."""
         sent = b"".join(struct.pack("<H", i) + s for i, s in self.sent.items() if s)
         parts = (self.roster, self.envelopes, self.survivors, self.signatures, self.message, sent)
-        head = _MARKER + self.binding + self.root + bytes([self.uploaded])
+        flags = self.advertised | self.uploaded << 1
+        head = _MARKER + self.binding + self.root + bytes([flags])
         body = head + b"".join(_LENGTH.pack(len(part)) + part for part in parts)
         return body + digest("snapshot", body)
 
@@ -61,7 +63,7 @@ class Snapshot:
 
     @classmethod
     def _read(cls, reader: Reader) -> Snapshot:
-        binding, root, uploaded = reader.take(32), reader.take(32), bool(reader.number(1))
+        binding, root, flags = reader.take(32), reader.take(32), reader.number(1)
         parts = [reader.take(reader.number(_LENGTH.size)) for _ in range(6)]
         reader.finish()
         roster, envelopes, survivors, signatures, message, sent = parts
@@ -69,9 +71,10 @@ class Snapshot:
         return cls(
             binding=binding,
             root=root,
+            advertised=bool(flags & 1),
             roster=roster,
             envelopes=envelopes,
-            uploaded=uploaded,
+            uploaded=bool(flags & 2),
             survivors=survivors,
             signatures=signatures,
             message=message,

@@ -12,6 +12,7 @@ from shared.secagg.errors import (
     BadDealerError,
     CohortTooSmallError,
     OwnAdvertError,
+    RoundUsedError,
     UnknownPartnerError,
 )
 from shared.secagg.hashing import sha256
@@ -28,9 +29,18 @@ class Advertising(Stage):
         self._seat = seat
 
     def advertise(self) -> tuple[Sharing, bytes]:
-        """Sign this session's public keys; returns an advert record."""
+        """Sign this session's public keys; returns an advert record.
+
+        Raises
+        ------
+        RoundUsedError
+            A second attempt in a policy with groups: it would deal new groups, and sums over
+            overlapping groups can be subtracted.
+        """
         self._check_unspent()
         seat = self._seat
+        if seat.policy.groups > 1 and seat.session.attempt > 0:
+            raise RoundUsedError("a round with groups has one attempt")
         context = seat.session.context(seat.policy)
         secrets = keys.SessionSecrets(seat.root, context)
         advert = _own_advert(seat, secrets)

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.secagg import keys, tags
+from shared.secagg.audit import update_commitment
 from shared.secagg.codec import Kind, bitmap, sign
 from shared.secagg.cohort import Cohort
 from shared.secagg.dealing import Opened
 from shared.secagg.errors import UploadError
 from shared.secagg.fixed_point import check_update, quantise, ring_dtype
-from shared.secagg.hashing import digest, sha256
+from shared.secagg.hashing import sha256
 from shared.secagg.masks import Ring, add_masks, stream_keys
 from shared.secagg.node.opening import Surviving
 from shared.secagg.node.seat import Seat, Stage, Upload
@@ -69,7 +70,7 @@ class Masking(Stage):
         if vector.dtype != ring_dtype(policy.ring_bits) or vector.shape != (policy.length,):
             raise UploadError(f"out is {vector.dtype}{vector.shape}")
         quantise(update, clip=policy.clip, limit=policy.limit, bits=policy.ring_bits, out=vector)
-        commitment = self._commitment(vector)
+        commitment = self._commitment(vector, words)
         block = self._tagged(vector, words)
         masked = self._mask(vector, block, threads)
         header = UploadHeader(
@@ -91,10 +92,10 @@ class Masking(Stage):
         """The 32 bytes that open the upload's commitment to an auditor."""
         return keys.CohortSecrets(self._seat.root, self._cohort.context).audit_salt()
 
-    def _commitment(self, vector: Ring) -> bytes:
+    def _commitment(self, vector: Ring, words: Sequence[int]) -> bytes:
         if not self._seat.policy.audited:
             return bytes(32)
-        return update_commitment(self.audit_salt(), vector)
+        return update_commitment(self.audit_salt(), words, vector)
 
     def _tagged(self, vector: Ring, words: Sequence[int]) -> WordBlock:
         policy = self._seat.policy
@@ -127,8 +128,3 @@ class Masking(Stage):
             seed = keys.pair_seed(agreed + share.kem_secret, context, me, peer)
             (plus if peer > me else minus).append(stream_keys(seed))
         return plus, minus
-
-
-def update_commitment(salt: bytes, quantised: Ring) -> bytes:
-    """Commitment to a quantised update: SHA-256 over a 32-byte salt and the ring elements."""
-    return sha256(quantised, head=digest("update", salt))
