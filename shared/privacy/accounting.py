@@ -1,9 +1,9 @@
 """How much privacy a history of noisy steps costs.
 
 Epsilon comes from privacy loss distributions (Koskela et al. 2020; Doroshenko et al. 2022),
-composed numerically with pessimistic rounding, so that it is an upper bound. PRV (Gopi et al. 2021) is an
-independent cross-check. Gaussian-DP's central limit formula is not offered: it understates (a
-target of 4.0 came out as 4.3 true).
+composed numerically with pessimistic rounding, so that it is an upper bound. PRV (Gopi et al.
+2021) is an independent cross-check. Gaussian-DP's central limit formula is not offered: it
+understates (a target of 4.0 came out as 4.3 true).
 
 Unit: one user at one platform; neighbours differ by adding or removing one user. One Poisson batch
 is one step of one mechanism, however many networks it trains: two entries for one batch would be

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from shared.models.layers.base import PrivateLayer, Recorder
 from shared.models.layers.layout import Ragged
 from shared.models.layers.outer_products import OuterProducts
-from shared.models.layers.recurrence import Trace, run_backward, run_forward
+from shared.models.layers.recurrence import Trace, doubled_candidate, run_backward, run_forward
 from shared.models.packing import Packing, PackingError
 
 
@@ -120,8 +120,8 @@ class _Recurrence(torch.autograd.Function):
         layer: LSTMLayer,
         recorder: Recorder | None,
     ) -> Tensor:
-        gates = torch.addmm(bias, x, weight_ih.t())
-        trace = run_forward(gates, weight_hh, packing.live)
+        gates = torch.addmm(doubled_candidate(bias), x, doubled_candidate(weight_ih).t())
+        trace = run_forward(gates, doubled_candidate(weight_hh), packing.live)
         ctx.save_for_backward(x, weight_ih, weight_hh)
         ctx.trace, ctx.packing, ctx.layer, ctx.recorder = trace, packing, layer, recorder
         return trace.hidden[packing.live[0] :] if packing.live else trace.hidden

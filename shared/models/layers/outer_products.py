@@ -25,11 +25,17 @@ out as zero, which would switch clipping off. The worst rounding error found ove
 3.8e-8 of that bound in float32 (1/25 of this margin), and the margin overestimates an ordinary
 norm by about 2e-5.
 """
-_CHUNK_ELEMENTS = 1 << 20
-"""Per-user gradients formed at a time where that is cheaper: 4 MB in float32, about one cache."""
+_GRAM_ELEMENTS = 1 << 20
+"""Elements of the Gram matrices in memory at a time."""
+_FORMING_SPEED = 0.5
+"""Gram matrices may cost this share of forming a gradient before forming, which runs slower but
+saves the product of the clipped sum, is the cheaper way (measured)."""
+_KEPT_SHARE = 1.65
+"""Per-user gradients may take this many times the memory of `delta`: what an ordinary LSTM of
+the tensor library holds at that moment and this one does not."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class OuterProducts:
     """Gradients ``sum_t d_t z_t'`` of every user.
 
@@ -45,6 +51,9 @@ class OuterProducts:
         Who owns which token.
     owned
         Nobody else needs `delta`: it may be overwritten, which saves a matrix of its size.
+    formed
+        Per-user gradients (B, G * sum(D)) that `squared_norms` formed because that was cheaper
+        than their Gram matrices; the clipped sum is then a matrix-vector product.
     """
 
     delta: Tensor
@@ -52,6 +61,7 @@ class OuterProducts:
     bias: nn.Parameter | None
     layout: Layout
     owned: bool = False
+    formed: Tensor | None = None
 
     @property
     def users(self) -> int:
@@ -66,26 +76,28 @@ class OuterProducts:
 
     def squared_norms(self) -> Tensor:
         """(B,) squared norms, never below the true ones (see `_SLACK_ULPS`)."""
+        blocks = list(self.layout.blocks())
+        if self._forming_is_cheaper(blocks):
+            return self._form(blocks)
         result = torch.zeros(self.users, dtype=self._wide, device=self.delta.device)
-        for block in self.layout.blocks():
+        for block in blocks:
             result[block.rows] = self._block_norms(block)
         return result
 
     def weighted_sums(self, weights: Tensor, kept: Tensor | None) -> tuple[Tensor, ...]:
         """Clipped sums; to be called once where `delta` is owned."""
         factors = self.layout.spread(weights)[:, None].to(self.delta.dtype)
+        rows = None if kept is None else self.layout.spread(kept).nonzero().squeeze(1)
+        if self.formed is not None:
+            sums = self._sums_of_formed(weights, kept)
+            return sums if self.bias is None else (*sums, self._bias_sum(factors, rows))
         delta = self.delta.mul_(factors) if self.owned else self.delta * factors
-        rows = None
-        if kept is not None:
-            rows = self.layout.spread(kept).nonzero().squeeze(1)
-            delta = delta.index_select(0, rows)
-        sums = [
+        delta = delta if rows is None else delta.index_select(0, rows)
+        sums = tuple(
             delta.t() @ (tokens if rows is None else tokens.index_select(0, rows))
             for _, tokens in self.inputs
-        ]
-        if self.bias is not None:
-            sums.append(delta.sum(0))
-        return tuple(sums)
+        )
+        return sums if self.bias is None else (*sums, delta.sum(0))
 
     def join(self, other: Record) -> Record:
         """Both calls as positions of the same users."""
@@ -108,16 +120,71 @@ class OuterProducts:
         both = torch.cat([_dense(self.layout, mine), _dense(other.layout, theirs)], 1)
         return both.reshape(both.shape[0] * both.shape[1], both.shape[2])
 
+    @property
+    def _width(self) -> int:
+        """Columns of all inputs together."""
+        return sum(tokens.shape[1] for _, tokens in self.inputs)
+
+    def _forming_is_cheaper(self, blocks: list[Block]) -> bool:
+        """Forming a user's gradient replaces its share of the clipped sum; Gram matrices do not."""
+        if not blocks or self.delta.dtype != self._wide:
+            return False
+        outputs, inputs = self.delta.shape[1], self._width
+        steps = max(block.shape[1] for block in blocks)
+        fits = self.users * inputs <= _KEPT_SHARE * len(self.delta)
+        return fits and steps * (outputs + inputs) > _FORMING_SPEED * outputs * inputs
+
+    def _form(self, blocks: list[Block]) -> Tensor:
+        """Form every user's gradient; the squared norms."""
+        outputs = self.delta.shape[1]
+        self.formed = self.delta.new_zeros(self.users, outputs * self._width)
+        norms = self.delta.new_zeros(self.users)
+        everyone = torch.arange(self.users, device=self.delta.device)
+        for block in blocks:
+            delta = block.take_masked(self.delta)
+            tokens = [block.take(z) for _, z in self.inputs]
+            for place, user in enumerate(everyone[block.rows].tolist()):
+                parts = self.formed[user].split([outputs * z.shape[2] for z in tokens])
+                for part, z in zip(parts, tokens, strict=True):
+                    torch.mm(delta[place].t(), z[place], out=part.view(outputs, z.shape[2]))
+                norms[user] = torch.dot(self.formed[user], self.formed[user])
+            bound = (delta.square().sum(2) * self._input_squares(tokens)).sqrt().sum(1)
+            norms[block.rows] += _slack(bound)
+            if self.bias is not None:
+                norms[block.rows] += delta.sum(1).square().sum(1)
+        return norms
+
+    def _sums_of_formed(self, weights: Tensor, kept: Tensor | None) -> tuple[Tensor, ...]:
+        formed, outputs = self.formed, self.delta.shape[1]
+        if formed is None:
+            return ()
+        if kept is not None:
+            formed, weights = formed[kept], weights[kept]
+        total = weights.to(formed.dtype) @ formed
+        parts = total.split([outputs * tokens.shape[1] for _, tokens in self.inputs])
+        return tuple(part.view(outputs, -1) for part in parts)
+
+    def _bias_sum(self, factors: Tensor, rows: Tensor | None) -> Tensor:
+        delta, factors = self.delta, factors.squeeze(1)
+        if rows is not None:
+            delta, factors = delta.index_select(0, rows), factors.index_select(0, rows)
+        return factors @ delta
+
     def _block_norms(self, block: Block) -> Tensor:
         delta = block.take_masked(self.delta).to(self._wide)
         tokens = [block.take(z).to(self._wide) for _, z in self.inputs]
-        if block.shape[1] == 1:
+        steps = block.shape[1]
+        if steps == 1:
             return self._single_token(delta, tokens)
-        width = sum(z.shape[2] for z in tokens)
-        gram_cost = block.shape[1] * (delta.shape[2] + width)
-        if gram_cost <= delta.shape[2] * width:
-            return self._gram_norms(delta, tokens)
-        return self._materialised_norms(delta, tokens)
+        gram_is_cheaper = steps * (delta.shape[2] + self._width) <= delta.shape[2] * self._width
+        norms = self._gram_norms if gram_is_cheaper else self._passing_norms
+        largest = steps * steps if gram_is_cheaper else delta.shape[2] * self._width
+        size = max(1, _GRAM_ELEMENTS // largest)
+        parts = [
+            norms(delta[a : a + size], [z[a : a + size] for z in tokens])
+            for a in range(0, len(delta), size)
+        ]
+        return torch.cat(parts)
 
     def _single_token(self, delta: Tensor, tokens: list[Tensor]) -> Tensor:
         return delta.square().sum((1, 2)) * self._input_squares(tokens).squeeze(1)
@@ -128,6 +195,7 @@ class OuterProducts:
         return squares if self.bias is None else squares + 1
 
     def _gram_norms(self, delta: Tensor, tokens: list[Tensor]) -> Tensor:
+        users, steps, _ = delta.shape
         outputs = torch.bmm(delta, delta.transpose(1, 2))
         inputs = torch.bmm(tokens[0], tokens[0].transpose(1, 2))
         for z in tokens[1:]:
@@ -136,23 +204,18 @@ class OuterProducts:
             inputs += 1
         squares = outputs.diagonal(dim1=1, dim2=2) * inputs.diagonal(dim1=1, dim2=2)
         bound = squares.clamp_min(0).sqrt().sum(1)
-        return outputs.mul_(inputs).sum((1, 2)).clamp_min(0) + _slack(bound)
+        flat = (users, steps * steps)
+        return torch.linalg.vecdot(outputs.view(flat), inputs.view(flat)).clamp_min(0) + _slack(
+            bound
+        )
 
-    def _materialised_norms(self, delta: Tensor, tokens: list[Tensor]) -> Tensor:
+    def _passing_norms(self, delta: Tensor, tokens: list[Tensor]) -> Tensor:
+        """Gradients of a few users at a time, formed and dropped."""
         bound = (delta.square().sum(2) * self._input_squares(tokens)).sqrt().sum(1)
-        width = max(z.shape[2] for z in tokens)
-        size = max(1, _CHUNK_ELEMENTS // (delta.shape[2] * width))
-        parts = [
-            self._materialised_chunk(delta[a : a + size], [z[a : a + size] for z in tokens])
-            for a in range(0, len(delta), size)
-        ]
-        return torch.cat(parts) + _slack(bound)
-
-    def _materialised_chunk(self, delta: Tensor, tokens: list[Tensor]) -> Tensor:
         squares = [torch.bmm(delta.transpose(1, 2), z).square_().sum((1, 2)) for z in tokens]
         if self.bias is not None:
             squares.append(delta.sum(1).square().sum(1))
-        return torch.stack(squares).sum(0)
+        return torch.stack(squares).sum(0) + _slack(bound)
 
 
 def _slack(bound: Tensor) -> Tensor:
