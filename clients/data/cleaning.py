@@ -30,7 +30,6 @@ DIVISORS: Final[dict[str, float]] = {
 # and seconds, since a timestamp of seconds in a source of milliseconds is the error to be found.
 _VIEWS: Final = """
 CREATE MACRO magnitude(number) AS CASE
-    WHEN number < 0 THEN 'negative'
     WHEN number < 1e8 THEN 'position'
     WHEN number < 1e11 THEN 'seconds'
     WHEN number < 1e14 THEN 'milliseconds'
@@ -39,7 +38,7 @@ CREATE MACRO magnitude(number) AS CASE
 END;
 CREATE MACRO in_unit(number, dated, unit, declared) AS CASE
     WHEN dated OR unit = 'iso' THEN dated AND unit = 'iso'
-    WHEN declared AND unit = 'position' THEN number >= 0
+    WHEN declared AND unit = 'position' THEN true
     WHEN declared AND unit = 'seconds' THEN magnitude(number) IN ('position', 'seconds')
     ELSE magnitude(number) = unit
 END;
@@ -55,6 +54,7 @@ SELECT
         WHEN length(item) > longest_id THEN 'long_id'
         WHEN trim(time_text) = '' THEN 'missing_time'
         WHEN moment IS NULL THEN 'wrong_time'
+        WHEN moment < 0 THEN 'early_time'
         WHEN NOT in_unit(moment, dated, unit, declared) THEN 'mixed_units'
         WHEN unit <> 'position' AND moment / divisor > latest THEN 'future_time'
         WHEN event IS NULL THEN 'unknown_event'
@@ -73,7 +73,7 @@ FROM staged_items CROSS JOIN settings
 
 _COMMON_UNIT: Final = """
 SELECT CASE WHEN dated THEN 'iso' ELSE magnitude(moment) END AS unit
-FROM staged_events WHERE moment IS NOT NULL
+FROM staged_events WHERE moment >= 0
 GROUP BY unit ORDER BY count(*) DESC, unit LIMIT 1
 """
 
@@ -157,4 +157,4 @@ def clean(database: duckdb.DuckDBPyConnection, rules: Rules, *, unit: TimeUnit, 
 def _common_unit(database: duckdb.DuckDBPyConnection) -> str:
     """The unit of most rows; seconds if no row has a time."""
     rows = database.execute(_COMMON_UNIT).fetchall()
-    return "seconds" if not rows or rows[0][0] == "negative" else str(rows[0][0])
+    return str(rows[0][0]) if rows else "seconds"

@@ -85,7 +85,8 @@ class CsvSource:
                 reported = len(skipped)
                 yield Batch(rows, data)
             self._report(skipped[reported:], on_malformed)
-            if file.quotes % 2 and file.lines > 1 + start + len(skipped):
+            suspicious = file.quotes % 2 and file.lines > 1 + start + len(skipped)
+            if suspicious and self._ends_inside_quotes():
                 raise self._open_quote("near the end")
 
     def place(self, row: int) -> tuple[str, int]:
@@ -147,6 +148,17 @@ class CsvSource:
             lines = io.TextIOWrapper(stream, encoding=encoding, newline="")
             return next(csv.reader(lines, delimiter=self.delimiter), [])
 
+    def _ends_inside_quotes(self) -> bool:
+        """Whether the file's last quote never closes; a slow second pass that is rarely needed."""
+        with pa.input_stream(str(self.path), compression="detect") as stream:
+            lines = io.TextIOWrapper(stream, encoding="latin-1", newline="")
+            try:
+                for _ in csv.reader(lines, delimiter=self.delimiter, strict=True):
+                    pass
+            except csv.Error as error:
+                return str(error).startswith(("unexpected end of data", "field larger"))
+        return False
+
     def _report(self, rows: Sequence[MalformedRow], on_malformed: OnMalformed) -> None:
         for row in rows:
             if "\n" in row.text.rstrip("\r\n"):
@@ -184,8 +196,8 @@ class CsvSource:
 class _CountingFile:
     """A decompressed stream that counts lines and quotes on their way to the parser.
 
-    The parser accepts a quote that never closes and takes the rest of the file for one field; an
-    odd number of quotes together with lines that became no row gives it away.
+    The parser accepts a quote that never closes and takes the rest of the file for one field. An
+    odd number of quotes together with lines that became no row makes that likely.
     """
 
     def __init__(self, path: str) -> None:

@@ -51,7 +51,13 @@ SELECT row, length(text), name FROM (
 
 _LISTED: Final = "SELECT count(*) FROM judged_items WHERE flaw IS NULL"
 
-_TIME_KINDS: Final = {Kind.MISSING_TIME, Kind.WRONG_TIME, Kind.MIXED_UNITS, Kind.FUTURE_TIME}
+_TIME_KINDS: Final = {
+    Kind.MISSING_TIME,
+    Kind.WRONG_TIME,
+    Kind.EARLY_TIME,
+    Kind.MIXED_UNITS,
+    Kind.FUTURE_TIME,
+}
 
 Rows = list[tuple[Any, ...]]
 

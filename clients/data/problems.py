@@ -24,6 +24,7 @@ class Kind(StrEnum):
     MISSING_TIME = "missing_time"
     LONG_ID = "long_id"
     WRONG_TIME = "wrong_time"
+    EARLY_TIME = "early_time"
     MIXED_UNITS = "mixed_units"
     FUTURE_TIME = "future_time"
     UNKNOWN_EVENT = "unknown_event"
@@ -74,6 +75,11 @@ REMARKS: Final[dict[Kind, Remark]] = {
         "rejected",
         "the timestamp is neither a number nor an ISO 8601 date",
         "export seconds since 1970 or ISO 8601 with a zone",
+    ),
+    Kind.EARLY_TIME: Remark(
+        "rejected",
+        "the timestamp lies before 1970",
+        "leave out events whose time is unknown instead of giving them a placeholder",
     ),
     Kind.MIXED_UNITS: Remark(
         "rejected",

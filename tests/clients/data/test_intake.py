@@ -1,0 +1,68 @@
+"""The door: what passes carries pseudonyms, what does not is counted."""
+
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clients.data.intake import Intake, normal_ids
+from clients.data.problems import Kind, Problem, Tally
+from clients.data.sources import TableSource
+from tests.clients.data.tables import KEY
+
+COLUMNS = {"user_id": "who", "item_id": "what"}
+
+
+def admit(users: list[object], items: list[object]) -> tuple[pa.Table, tuple[Problem, ...]]:
+    tally = Tally("events", 5)
+    source = TableSource("t", pa.table({"who": pa.array(users), "what": pa.array(items)}))
+    reader = Intake(source, COLUMNS, tally, key=KEY, constants={"event": "view"}).reader()
+    assert reader is not None
+    return reader.read_all(), tally.problems(len(users))
+
+
+def test_users_leave_as_pseudonyms_and_constants_are_added() -> None:
+    table, problems = admit([b"ann", b" ann ", b"ben"], [b"x", b"y", b"z"])
+    assert [user.bytes.hex() for user in table["user_id"].to_pylist()] == [
+        KEY.pseudonym("ann"),
+        KEY.pseudonym("ann"),
+        KEY.pseudonym("ben"),
+    ]
+    assert table["event"].to_pylist() == ["view"] * 3
+    assert problems == ()
+
+
+def test_rows_without_a_usable_user_are_turned_away_and_shown_without_the_id() -> None:
+    secret = b"\xffann"
+    table, problems = admit([b"", b"  ", secret, b"u" * 513, b"ben"], [b"x"] * 5)
+    assert table["row"].to_pylist() == [5]
+    assert {(p.kind, p.column, p.count) for p in problems} == {
+        (Kind.MISSING_USER, "who", 2),
+        (Kind.BAD_ENCODING, "who", 1),
+        (Kind.LONG_ID, "who", 1),
+    }
+    assert all(example.value == "" for p in problems for example in p.examples)
+
+
+def test_other_undecodable_cells_are_shown_with_escaped_bytes() -> None:
+    _, (problem,) = admit([b"ann", b"ben"], [b"caf\xe9", b"x"])
+    assert (problem.kind, problem.column) == (Kind.BAD_ENCODING, "what")
+    assert [(example.row, example.value) for example in problem.examples] == [(1, "caf\\xe9")]
+
+
+def test_numbers_and_text_give_the_same_pseudonym() -> None:
+    assert admit([7, 8], ["x", "y"])[0]["user_id"] == admit(["7", "8"], ["x", "y"])[0]["user_id"]
+
+
+def test_an_empty_source_has_no_stream() -> None:
+    source = TableSource("t", pa.table({"who": pa.array([], pa.string())}))
+    assert Intake(source, {"user_id": "who"}, Tally("events", 5), key=KEY).reader() is None
+
+
+@given(st.lists(st.text(), min_size=1))
+def test_normal_ids_are_stable(texts: list[str]) -> None:
+    once = normal_ids(pa.array(texts, pa.string()))
+    assert normal_ids(once).equals(once)
+
+
+def test_composed_and_decomposed_letters_are_the_same_id() -> None:
+    assert normal_ids(pa.array(["e\u0301", "\u00e9"])).to_pylist() == ["\u00e9", "\u00e9"]
