@@ -1,0 +1,1 @@
+"""Measurements that compare Isthmus with alternatives; each writes ``runs/bench/NAME.json``."""

@@ -1,0 +1,1 @@
+"""Cost of secure aggregation beside the alternatives: ``python -m benchmarks.secagg``."""
