@@ -144,7 +144,9 @@ class OuterProducts:
             delta = block.take_masked(self.delta)
             tokens = [block.take(z) for _, z in self.inputs]
             for place, user in enumerate(everyone[block.rows].tolist()):
-                parts = self.formed[user].split([outputs * z.shape[2] for z in tokens])
+                parts = torch.split_with_sizes(
+                    self.formed[user], [outputs * z.shape[2] for z in tokens]
+                )
                 for part, z in zip(parts, tokens, strict=True):
                     torch.mm(delta[place].t(), z[place], out=part.view(outputs, z.shape[2]))
                 norms[user] = torch.dot(self.formed[user], self.formed[user])
@@ -161,7 +163,7 @@ class OuterProducts:
         if kept is not None:
             formed, weights = formed[kept], weights[kept]
         total = weights.to(formed.dtype) @ formed
-        parts = total.split([outputs * tokens.shape[1] for _, tokens in self.inputs])
+        parts = torch.split_with_sizes(total, [outputs * z.shape[1] for _, z in self.inputs])
         return tuple(part.view(outputs, -1) for part in parts)
 
     def _bias_sum(self, factors: Tensor, rows: Tensor | None) -> Tensor:
@@ -205,9 +207,8 @@ class OuterProducts:
         squares = outputs.diagonal(dim1=1, dim2=2) * inputs.diagonal(dim1=1, dim2=2)
         bound = squares.clamp_min(0).sqrt().sum(1)
         flat = (users, steps * steps)
-        return torch.linalg.vecdot(outputs.view(flat), inputs.view(flat)).clamp_min(0) + _slack(
-            bound
-        )
+        squared: Tensor = torch.linalg.vecdot(outputs.view(flat), inputs.view(flat))
+        return squared.clamp_min(0) + _slack(bound)
 
     def _passing_norms(self, delta: Tensor, tokens: list[Tensor]) -> Tensor:
         """Gradients of a few users at a time, formed and dropped."""
