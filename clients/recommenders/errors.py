@@ -10,3 +10,9 @@ class NotFittedError(ModelError):
 
     code = "MODEL-040"
     default_remedy = "call fit(histories, catalogue) first"
+
+
+class NothingToFuseError(ModelError):
+    """A fusion without parts, weights or validation users."""
+
+    code = "MODEL-041"

@@ -1,0 +1,110 @@
+"""The fusion: useful parts weigh, useless ones do not, and it is never worse than one part."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clients.data.dataset import Histories
+from clients.evaluation.split import Fold
+from clients.recommenders.errors import NothingToFuseError
+from clients.recommenders.fusion import Fusion, Part, learn_weights
+
+ITEMS = 40
+
+
+class Table:
+    """Gives user u the scores of row ``int(users[u])``."""
+
+    def __init__(self, scores: np.ndarray) -> None:
+        self._scores = scores.astype(np.float32)
+
+    def scores(self, histories: Histories, /) -> np.ndarray:
+        return self._scores[[int(user) for user in histories.users]]
+
+
+def _fold(users: int, seed: int) -> Fold:
+    random = np.random.default_rng(seed)
+    histories = Histories(
+        users=tuple(str(u) for u in range(users)),
+        offsets=np.arange(users + 1, dtype=np.int64),
+        items=np.zeros(users, dtype=np.int32),
+        events=np.zeros(users, dtype=np.int8),
+        times=np.zeros(users),
+    )
+    return Fold(contexts=histories, targets=random.integers(1, ITEMS, users).astype(np.int32))
+
+
+def _hint(fold: Fold, share: float, seed: int) -> Part:
+    """Shares that point at the target for a `share` of the users, at random items for the rest."""
+    random = np.random.default_rng(seed)
+    scores = random.random((len(fold), ITEMS)) * 0.1
+    pointed = np.where(
+        random.random(len(fold)) < share, fold.targets, random.integers(1, ITEMS, len(fold))
+    )
+    scores[np.arange(len(fold)), pointed] += 2.0
+    return Part(Table(scores), "shares")
+
+
+def _noise(fold: Fold, seed: int) -> Part:
+    return Part(Table(np.random.default_rng(seed).random((len(fold), ITEMS))), "shares")
+
+
+def test_two_independent_hints_together_beat_each_alone() -> None:
+    fold = _fold(400, 1)
+    learned = learn_weights({"a": _hint(fold, 0.3, 2), "b": _hint(fold, 0.3, 3)}, fold)
+    assert min(learned.weights.values()) > 0
+    assert learned.ndcg > max(learned.alone.values()) + 0.05
+
+
+def test_a_part_without_information_gets_no_weight_and_is_named() -> None:
+    fold = _fold(400, 1)
+    learned = learn_weights({"hint": _hint(fold, 0.5, 2), "noise": _noise(fold, 4)}, fold)
+    assert learned.unused == ("noise",)
+
+
+def test_a_part_that_repeats_another_gets_no_weight() -> None:
+    fold = _fold(400, 1)
+    hint = _hint(fold, 0.5, 2)
+    learned = learn_weights({"first": hint, "again": hint}, fold)
+    assert len(learned.unused) == 1
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10_000), share=st.floats(0, 0.6))
+def test_the_fusion_is_never_worse_than_its_best_part_on_validation(
+    seed: int, share: float
+) -> None:
+    fold = _fold(60, seed)
+    parts = {"a": _hint(fold, share, seed + 1), "b": _hint(fold, 0.2, seed + 2)}
+    learned = learn_weights(parts, fold)
+    assert learned.ndcg >= max(learned.alone.values())
+
+
+def test_contributions_add_up_to_the_scores() -> None:
+    fold = _fold(20, 1)
+    parts = {"a": _hint(fold, 0.5, 2), "b": Part(Table(np.eye(20, ITEMS) * 5 - 2), "logits")}
+    fusion = Fusion(parts, {"a": 0.7, "b": 1.3})
+    total = sum(fusion.contributions(fold.contexts).values())
+    np.testing.assert_allclose(fusion.scores(fold.contexts), total, rtol=1e-6)
+
+
+def test_every_part_is_a_distribution_over_the_catalogue() -> None:
+    fold = _fold(20, 1)
+    logits = Part(Table(np.random.default_rng(0).normal(0, 30, (20, ITEMS))), "logits")
+    empty = Part(Table(np.zeros((20, ITEMS))), "shares")
+    for part in (logits, _hint(fold, 0.5, 2), empty):
+        mass = np.exp(part.log_probabilities(fold.contexts).astype(np.float64)).sum(axis=1)
+        np.testing.assert_allclose(mass, 1.0, rtol=1e-4)
+
+
+def test_nothing_to_fuse_is_refused() -> None:
+    fold = _fold(5, 1)
+    with pytest.raises(NothingToFuseError):
+        learn_weights({}, fold)
+    with pytest.raises(NothingToFuseError):
+        learn_weights({"a": _noise(fold, 1)}, fold.take(np.array([], dtype=np.int64)))
+    with pytest.raises(NothingToFuseError):
+        Fusion({"a": _noise(fold, 1)}, {"a": 0.0})
