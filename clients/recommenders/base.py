@@ -12,6 +12,9 @@ from clients.data.dataset import Catalogue, Float64s, Histories
 
 Float32s = NDArray[np.float32]
 
+BACK_OFF = 1e-6
+"""Weight of popularity in a sparse score: it orders what is tied, and never overrules the rest."""
+
 
 class Recommender(Protocol):
     """Learns from a platform's histories, then scores its whole catalogue for any history."""

@@ -9,11 +9,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from clients.data.dataset import Catalogue, Histories
-from clients.recommenders.base import Float32s, relative_popularity
+from clients.recommenders.base import BACK_OFF, Float32s, relative_popularity
 from clients.recommenders.errors import NotFittedError
-
-BACK_OFF = 1e-6
-"""Weight of popularity: it orders what the transitions leave tied, and never overrules them."""
 
 
 class Transitions:

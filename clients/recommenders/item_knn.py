@@ -1,0 +1,77 @@
+"""Item kNN: items met by the same users are similar (Sarwar et al. 2001)."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+from scipy import sparse
+
+from clients.data.dataset import Catalogue, Histories
+from clients.recommenders.base import BACK_OFF, Float32s, history_matrix, relative_popularity
+from clients.recommenders.errors import NotFittedError
+
+
+class ItemKNN:
+    """Scores an item by its similarities to the items of the history, summed.
+
+    The similarity of two items is ``n_ij / (sqrt(n_i n_j) + shrinkage)``, n the number of users
+    who met one or both: the cosine where there is no shrinkage.
+
+    Parameters
+    ----------
+    decay
+        Weight ``decay ** age`` of an item of the history, age 0 for the latest.
+    neighbours
+        Most similar items that an item of the history speaks for.
+    shrinkage
+        Pulls the similarity of rare items, which rests on few users, towards 0.
+    """
+
+    def __init__(
+        self, decay: float = 1.0, *, neighbours: int = 200, shrinkage: float = 0.0
+    ) -> None:
+        self.decay = decay
+        self.neighbours = neighbours
+        self.shrinkage = shrinkage
+        self._similarities: sparse.csr_array | None = None
+        self._back_off: Float32s | None = None
+
+    def fit(self, histories: Histories, catalogue: Catalogue) -> Self:
+        """Compute the similarities of items that occur in one history."""
+        similarities = self._similar(history_matrix(histories, len(catalogue)))
+        self._similarities = strongest(similarities, self.neighbours)
+        self._back_off = np.float32(BACK_OFF) * relative_popularity(histories, len(catalogue))
+        return self
+
+    def scores(self, histories: Histories) -> Float32s:
+        """(B, N) similarity of each item to each history."""
+        if self._similarities is None or self._back_off is None:
+            raise NotFittedError("item kNN has no similarities")
+        n_items = len(self._back_off)
+        weights = history_matrix(histories, n_items, self.decay).astype(np.float32)
+        return np.asarray((weights @ self._similarities).toarray() + self._back_off)
+
+    def _similar(self, met: sparse.csr_array) -> sparse.csr_array:
+        """(N, N) similarities of different items, from the (U, N) binary matrix of histories."""
+        together = sparse.csr_array(met.T @ met)
+        users = together.diagonal()
+        together.setdiag(0.0)
+        together.eliminate_zeros()
+        rows = np.repeat(np.arange(together.shape[0]), np.diff(together.indptr))
+        scale = np.sqrt(users[rows] * users[together.indices]) + self.shrinkage
+        together.data = (together.data / scale).astype(np.float32)
+        return together
+
+
+def strongest(matrix: sparse.csr_array, k: int) -> sparse.csr_array:
+    """Only the `k` largest values of each row; ties at the border go to the first columns."""
+    matrix.sort_indices()
+    lengths = np.diff(matrix.indptr)
+    rows = np.repeat(np.arange(matrix.shape[0]), lengths)
+    order = np.lexsort((-matrix.data, rows))
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order)) - np.repeat(matrix.indptr[:-1], lengths)
+    kept = place < k
+    entries = (matrix.data[kept], (rows[kept], matrix.indices[kept]))
+    return sparse.csr_array(entries, shape=matrix.shape)

@@ -1,0 +1,70 @@
+"""TF-IDF: items whose titles and categories resemble those of the history (Salton & Buckley 1988)."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Self
+
+import numpy as np
+from scipy import sparse
+
+from clients.data.dataset import Catalogue, Histories
+from clients.recommenders.base import (
+    BACK_OFF,
+    Float32s,
+    history_matrix,
+    relative_popularity,
+)
+from clients.recommenders.errors import NotFittedError
+
+_WORD: Final = re.compile(r"\w+")
+
+
+class TfIdf:
+    """Scores an item by its cosine to the decayed sum of the history's items.
+
+    Item vectors are binary in the words of title and categories, weighted by ``log(N / df)`` and
+    of unit length. An item without words is like no other.
+
+    Parameters
+    ----------
+    decay
+        Weight ``decay ** age`` of an item of the history, age 0 for the latest.
+    """
+
+    def __init__(self, decay: float = 0.8) -> None:
+        self.decay = decay
+        self._vectors: sparse.csr_array | None = None
+        self._back_off: Float32s | None = None
+
+    def fit(self, histories: Histories, catalogue: Catalogue) -> Self:
+        """Weigh the words of the catalogue; the histories only break ties."""
+        texts = zip(catalogue.titles, catalogue.categories, strict=True)
+        self._vectors = tfidf_vectors([f"{title} {categories}" for title, categories in texts])
+        popularity = relative_popularity(histories, len(catalogue))
+        self._back_off = np.float32(BACK_OFF) * popularity
+        return self
+
+    def scores(self, histories: Histories) -> Float32s:
+        """(B, N) similarity of each item to each history."""
+        if self._vectors is None or self._back_off is None:
+            raise NotFittedError("TF-IDF has no item vectors")
+        weights = history_matrix(histories, self._vectors.shape[0], self.decay)
+        similar = ((weights @ self._vectors) @ self._vectors.T).toarray()
+        return np.asarray(similar.astype(np.float32) + self._back_off)
+
+
+def tfidf_vectors(texts: list[str]) -> sparse.csr_array:
+    """(N, words) sparse unit vectors of `texts`; a text without words gives zeros."""
+    vocabulary: dict[str, int] = {}
+    rows, columns = [], []
+    for row, text in enumerate(texts):
+        for word in dict.fromkeys(_WORD.findall(text.lower())):
+            rows.append(row)
+            columns.append(vocabulary.setdefault(word, len(vocabulary)))
+    frequency = np.bincount(columns, minlength=len(vocabulary))
+    weights = np.log(len(texts) / frequency)[columns] if columns else np.empty(0)
+    shape = (len(texts), len(vocabulary))
+    matrix = sparse.csr_array((weights, (rows, columns)), shape=shape)
+    norms = np.sqrt(matrix.multiply(matrix).sum(axis=1))
+    return sparse.csr_array(sparse.diags_array(1.0 / np.where(norms > 0, norms, 1.0)) @ matrix)
