@@ -1,4 +1,4 @@
-"""TF-IDF: items whose titles and categories resemble those of the history (Salton & Buckley 1988)."""
+"""TF-IDF: items whose words resemble those of the history (Salton & Buckley 1988)."""
 
 from __future__ import annotations
 
