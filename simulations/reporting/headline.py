@@ -1,0 +1,66 @@
+"""What a run says, in three sentences that hide nobody's loss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from simulations.reporting.uplift import Outcome, Uplift, uplifts
+from simulations.reporting.wording import (
+    deployable,
+    epsilon_range,
+    figure,
+    listing,
+    system_label,
+)
+from simulations.results import Results
+
+
+def headline(results: Results) -> list[str]:
+    """Who gains by joining, who does not, and what it costs; parts without data are left out."""
+    found = uplifts(results)
+    sentences = [_gains(found), _others(found)] if found else []
+    return [s for s in (*sentences, _quality_and_cost(results)) if s]
+
+
+def _gains(found: list[Uplift]) -> str:
+    gains = _having(found, "gain")
+    if not gains:
+        return (
+            "Joining the federation is not shown to be worth it for any platform of this run: "
+            "no interval of the difference in NDCG@10 lies above zero."
+        )
+    who = "for every platform" if len(gains) == len(found) else f"for {len(gains)} of {len(found)}"
+    noun = "" if len(gains) == len(found) else (" platform" if len(found) == 1 else " platforms")
+    return f"Joining the federation is worth it {who}{noun}: {_told(gains)} in NDCG@10."
+
+
+def _others(found: list[Uplift]) -> str:
+    losses, unclear = _having(found, "loss"), _having(found, "unclear")
+    parts = []
+    if losses:
+        parts.append(f"it makes recommendations worse for {_told(losses)}")
+    if unclear:
+        parts.append(f"it makes no significant difference for {_told(unclear)}")
+    text = ", and ".join(parts)
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
+def _quality_and_cost(results: Results) -> str:
+    usable = {name: m.ndcg_10 for name, m in results.macro.items() if deployable(name)}
+    if not usable:
+        return ""
+    best = max(usable, key=lambda name: usable[name])
+    text = f"The best system a partner could run is {system_label(best)}: {figure(usable[best])}"
+    text += " NDCG@10 on average over the platforms"
+    if best != "fusion" and "fusion" in usable:
+        text += f", ahead of the fusion with {figure(usable['fusion'])}"
+    spent = epsilon_range(platform.epsilon for platform in results.platforms.values())
+    return f"{text}; privacy spent is ε = {spent} per platform." if spent else f"{text}."
+
+
+def _having(found: Iterable[Uplift], outcome: Outcome) -> list[Uplift]:
+    return [uplift for uplift in found if uplift.outcome == outcome]
+
+
+def _told(found: Iterable[Uplift]) -> str:
+    return listing([f"{u.platform} ({u.change}, {u.interval_words})" for u in found])

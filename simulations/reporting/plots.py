@@ -1,0 +1,184 @@
+"""The plots of the page; each is small enough to be read on a phone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from markupsafe import Markup
+
+from simulations.reporting.svg import (
+    GAIN,
+    INK,
+    LINE,
+    LOSS,
+    MUTED,
+    OPEN,
+    OWN,
+    PAPER,
+    POOLED,
+    PRIVATE,
+    draw,
+    plain,
+)
+from simulations.reporting.uplift import Uplift
+from simulations.reporting.wording import (
+    deployable,
+    epsilon_text,
+    figure,
+    system_label,
+    system_use,
+)
+from simulations.results import SYSTEMS, PlatformResults, SystemName
+
+WIDTH: Final = 4.4
+ROW: Final = 0.27
+
+_COLOURS: Final = {
+    "own data": OWN,
+    "federation, private": PRIVATE,
+    "federation, no privacy": OPEN,
+    "pooled data": POOLED,
+}
+_OUTCOMES: Final = {"gain": GAIN, "loss": LOSS, "unclear": MUTED}
+_DASHES: Final = ("-", "--", ":", "-.")
+
+
+def systems_plot(key: str, name: str, platform: PlatformResults) -> Markup:
+    """NDCG@10 of every system on one platform, with standard errors."""
+    systems = [s for s in SYSTEMS if s in platform.systems]
+    told = ", ".join(
+        f"{system_label(s)} {figure(platform.systems[s].ndcg_10)}"
+        for s in sorted(systems, key=lambda s: -platform.systems[s].ndcg_10)
+    )
+
+    def plot(axes: Any) -> None:
+        for row, system in enumerate(systems):
+            _system_row(axes, row, system, platform)
+        _rows(axes, [system_label(s) for s in systems])
+        axes.set_xlim(left=0)
+        axes.set_xlabel("NDCG@10, ± standard error")
+
+    size = (WIDTH, 0.75 + ROW * len(systems))
+    return draw(
+        key, f"NDCG@10 of the systems on {name}", f"From best to worst: {told}.", size, plot
+    )
+
+
+def _system_row(axes: Any, row: int, system: SystemName, platform: PlatformResults) -> None:
+    result, colour = platform.systems[system], _COLOURS[system_use(system)]
+    face = colour if deployable(system) else PAPER
+    axes.hlines(row, 0, result.ndcg_10, color=LINE, linewidth=1)
+    axes.errorbar(
+        result.ndcg_10,
+        row,
+        xerr=result.se.ndcg_10,
+        fmt="o",
+        color=colour,
+        markerfacecolor=face,
+        markeredgecolor=colour,
+        markersize=6,
+        elinewidth=1.4,
+        capsize=2,
+    )
+
+
+def uplift_plot(key: str, found: Sequence[Uplift]) -> Markup:
+    """Gain of every platform by joining, with its interval; all relative or all in points."""
+    relative = all(uplift.relative for uplift in found)
+    told = "; ".join(f"{u.platform} {u.change}, {u.interval_words}" for u in found)
+
+    def plot(axes: Any) -> None:
+        for row, uplift in enumerate(found):
+            _uplift_row(axes, row, uplift, relative=relative)
+        axes.axvline(0, color=INK, linewidth=1)
+        _rows(axes, [uplift.platform for uplift in found])
+        axes.xaxis.set_major_formatter(
+            lambda value, _: f"{value:+.0%}" if relative else f"{value:+g}"
+        )
+        axes.locator_params(axis="x", nbins=6)
+        axes.set_xlabel("worse  ←  NDCG@10 by joining  →  better")
+
+    size = (6.2, 0.8 + 0.36 * len(found))
+    return draw(key, "Gain in NDCG@10 by joining, 95% intervals", f"{told}.", size, plot)
+
+
+def _uplift_row(axes: Any, row: int, uplift: Uplift, *, relative: bool) -> None:
+    shown = uplift.shown if relative else uplift.interval
+    colour = _OUTCOMES[uplift.outcome]
+    axes.plot([shown.low, shown.high], [row, row], color=colour, linewidth=2.4)
+    face = PAPER if uplift.outcome == "unclear" else colour
+    axes.plot(
+        [shown.mean],
+        [row],
+        "o",
+        color=colour,
+        markerfacecolor=face,
+        markersize=8,
+        markeredgewidth=1.6,
+    )
+
+
+def curves_plot(key: str, name: str, platform: PlatformResults) -> Markup:
+    """NDCG@10 on validation items after every round, a line per system."""
+    systems = [s for s in SYSTEMS if any(point.system == s for point in platform.curves)]
+    lines = {
+        s: sorted((p.round, p.ndcg_10) for p in platform.curves if p.system == s) for s in systems
+    }
+    told = "; ".join(
+        f"{system_label(s)} from {figure(line[0][1])} in round {line[0][0]} "
+        f"to {figure(line[-1][1])} in round {line[-1][0]}"
+        for s, line in lines.items()
+    )
+
+    def plot(axes: Any) -> None:
+        for number, (system, line) in enumerate(lines.items()):
+            _curve(axes, system, line, _DASHES[number % len(_DASHES)])
+        _over_rounds(axes, "NDCG@10 (validation)")
+        axes.figure.legend(loc="outside upper left", frameon=False, ncols=1, fontsize=8)
+
+    return draw(key, f"Learning curves on {name}", f"{told}.", (3.5, 2.7), plot)
+
+
+def _curve(axes: Any, system: str, line: Sequence[tuple[int, float]], dashes: str) -> None:
+    rounds, values = zip(*line, strict=True)
+    colour = _COLOURS[system_use(system)]
+    axes.plot(rounds, values, dashes, color=colour, linewidth=1.8, label=system_label(system))
+    axes.plot(rounds[-1:], values[-1:], "o", color=colour, markersize=4)
+
+
+def privacy_plot(key: str, name: str, platform: PlatformResults) -> Markup:
+    """Epsilon spent up to and including every round."""
+    line = sorted((point.round, point.epsilon) for point in platform.privacy)
+    last_round, last = line[-1]
+
+    def plot(axes: Any) -> None:
+        rounds, values = zip(*line, strict=True)
+        axes.step(rounds, values, where="post", color=PRIVATE, linewidth=1.8)
+        axes.plot([last_round], [last], "o", color=PRIVATE, markersize=5)
+        axes.annotate(
+            epsilon_text(last), (last_round, last), (-6, 4), textcoords="offset points", ha="right"
+        )
+        _over_rounds(axes, "ε spent")
+        axes.set_ylim(top=max(last * 1.2, 0.1))
+
+    told = f"ε reaches {epsilon_text(last)} after round {last_round}."
+    return draw(key, f"Privacy spent by {name}", told, (3.5, 2.3), plot)
+
+
+def _rows(axes: Any, labels: Sequence[str]) -> None:
+    axes.set_yticks(range(len(labels)), [plain(label) for label in labels])
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x")
+    axes.set_axisbelow(True)
+
+
+def _over_rounds(axes: Any, label: str) -> None:
+    axes.set_xlabel("round")
+    axes.set_ylabel(label)
+    axes.set_ylim(bottom=0)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.grid(axis="y")
+    axes.set_axisbelow(True)

@@ -1,0 +1,114 @@
+"""Is joining worth it: each platform's gain over what it could do alone, in plain sentences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from simulations.reporting.wording import change, interval_words, metric_label, system_label
+from simulations.results import Metric, PlatformResults, Results, UpliftInterval
+
+JOINING: Final = "fusion_vs_local"
+"""The comparison that answers the question."""
+
+Outcome = Literal["gain", "loss", "unclear"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uplift:
+    """One comparison on one platform.
+
+    Attributes
+    ----------
+    platform, comparison, metric
+        What was compared where.
+    interval
+        Difference in points of the metric.
+    base
+        Value of the system compared with; none where the results do not hold it.
+    """
+
+    platform: str
+    comparison: str
+    metric: Metric
+    interval: UpliftInterval
+    base: float | None
+
+    @property
+    def outcome(self) -> Outcome:
+        """A gain or loss only where the whole interval is on one side of zero."""
+        if self.interval.low > 0:
+            return "gain"
+        return "loss" if self.interval.high < 0 else "unclear"
+
+    @property
+    def relative(self) -> bool:
+        """Whether the difference can be told in percent of `base`."""
+        return bool(self.base)
+
+    @property
+    def shown(self) -> UpliftInterval:
+        """The interval as it is told: relative to `base` where there is one."""
+        base, found = self.base or 1.0, self.interval
+        return UpliftInterval(mean=found.mean / base, low=found.low / base, high=found.high / base)
+
+    @property
+    def change(self) -> str:
+        """The mean as it is told."""
+        return change(self.shown.mean, relative=self.relative)
+
+    @property
+    def interval_words(self) -> str:
+        """The interval as it is told."""
+        return interval_words(self.shown, relative=self.relative)
+
+    def sentence(self) -> str:
+        """What the comparison says, for `JOINING`."""
+        metric = metric_label(self.metric)
+        figures = f"{self.change} {metric} ({self.interval_words})"
+        if self.outcome == "unclear":
+            return (
+                "no significant difference between fusion with the federation and the fusion it "
+                f"could make alone: {figures}"
+            )
+        verb = "beats" if self.outcome == "gain" else "falls behind"
+        return f"fusion with the federation {verb} the fusion it could make alone by {figures}"
+
+
+def uplifts(
+    results: Results, comparison: str = JOINING, metric: Metric = "ndcg@10"
+) -> list[Uplift]:
+    """One comparison on every platform that has it, in the order of the results."""
+    return [
+        Uplift(
+            platform=name,
+            comparison=comparison,
+            metric=metric,
+            interval=platform.uplift[comparison][metric],
+            base=_base(platform, comparison, metric),
+        )
+        for name, platform in results.platforms.items()
+        if metric in platform.uplift.get(comparison, {})
+    ]
+
+
+def comparisons(results: Results) -> list[str]:
+    """Names of all comparisons in the results, the one about joining first."""
+    names = dict.fromkeys(name for p in results.platforms.values() for name in p.uplift)
+    return sorted(names, key=lambda name: name != JOINING)
+
+
+def comparison_label(comparison: str) -> str:
+    """``fusion_vs_local`` → what it compares, in words."""
+    if comparison == JOINING:
+        return "fusion with the federation, against the fusion it could make alone"
+    first, _, second = comparison.partition("_vs_")
+    return f"{system_label(first)}, against {system_label(second)}"
+
+
+def _base(platform: PlatformResults, comparison: str, metric: Metric) -> float | None:
+    if comparison == JOINING:
+        return platform.local_fusion.value(metric) if platform.local_fusion else None
+    second = comparison.partition("_vs_")[2]
+    found = [result for name, result in platform.systems.items() if name == second]
+    return found[0].value(metric) if found else None
