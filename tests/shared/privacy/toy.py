@@ -12,7 +12,7 @@ EVENTS = 4
 
 
 class Toy(nn.Module):
-    """Event embedding, linear adapter, stacked LSTM, linear head on tokens and on the last state."""
+    """Event embedding, linear adapter, stacked LSTM, heads on every token and on the last."""
 
     def __init__(self, width: int = 3, hidden: int = 4, layers: int = 1, bias: bool = True) -> None:
         super().__init__()
@@ -77,9 +77,5 @@ def clipped_sum(gradients: Tensor, bound: float) -> Tensor:
 
 def released(model: nn.Module) -> Tensor:
     """(P,) what stands in the gradients."""
-    return torch.cat(
-        [
-            torch.zeros_like(p).flatten() if p.grad is None else p.grad.flatten()
-            for p in model.parameters()
-        ]
-    )
+    rows = [torch.zeros_like(p) if p.grad is None else p.grad for p in model.parameters()]
+    return torch.cat([row.flatten() for row in rows])

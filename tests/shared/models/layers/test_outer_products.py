@@ -97,11 +97,11 @@ def _cancelling(noise: float, steps: int) -> OuterProducts:
     signs = ((-1.0) ** torch.arange(steps))[None, :, None]
     x = torch.randn(8, 1, 128, generator=generator).expand(8, steps, 128)
     x = x + noise * torch.randn(8, steps, 128, generator=generator)
-    delta = torch.randn(8, 1, 64, generator=generator) * signs
-    delta = delta + noise * torch.randn(8, steps, 64, generator=generator)
-    weight = nn.Parameter(torch.zeros(64, 128))
+    delta = torch.randn(8, 1, 512, generator=generator) * signs
+    delta = delta + noise * torch.randn(8, steps, 512, generator=generator)
+    weight = nn.Parameter(torch.zeros(512, 128))
     tokens = ((weight, x.reshape(8 * steps, 128)),)
-    return OuterProducts(delta.reshape(8 * steps, 64), tokens, None, Dense(8, steps))
+    return OuterProducts(delta.reshape(8 * steps, 512), tokens, None, Dense(8, steps))
 
 
 @pytest.mark.parametrize("noise", [0.0, 1e-6, 1e-4, 1e-2])
