@@ -1,0 +1,1 @@
+"""Our metrics against RecTools', on the same random rankings."""
