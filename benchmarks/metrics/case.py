@@ -18,7 +18,8 @@ def random_case(users: int, items: int, seed: int) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     seen = [rng.choice(items, rng.integers(1, items // 3), replace=False) for _ in range(users)]
     targets = [rng.choice(np.setdiff1d(np.arange(items), s)) for s in seen]
-    scores = [rng.permutation(items) for _ in range(users)]
+    popularity = np.linspace(0, 8, items)  # shared taste, so that lists do not cover everything
+    scores = [np.argsort(np.argsort(popularity + rng.normal(size=items))) for _ in range(users)]
     for user in range(0, users, 2):  # every second target is near the top, as of a good model
         place = int(np.flatnonzero(scores[user] == items - 1 - user % 7)[0])
         target = targets[user]
