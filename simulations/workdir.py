@@ -14,6 +14,9 @@ from typing import Any
 from shared.errors import LabError
 from shared.files import read_json, write_json
 
+FINISHED = "finished.json"
+SECONDS = "seconds.json"
+
 
 class OtherRunError(LabError):
     """The output directory holds another run."""
@@ -54,9 +57,25 @@ class WorkDirectory:
             write_json(path, compute())
         return read_json(path)
 
-    def has(self, name: str) -> bool:
-        """Whether a stage is finished."""
-        return (self.root / f"{name}.json").exists()
+    def finished(self) -> bool:
+        """Whether the run came to its end."""
+        return (self.root / FINISHED).exists()
+
+    def finish(self) -> None:
+        """Mark the run as finished and drop what only an interrupted run needs."""
+        write_json(self.root / FINISHED, True)
+        shutil.rmtree(self.root / "models", ignore_errors=True)
+
+    def add_seconds(self, stage: str, seconds: float) -> None:
+        """Add to the wall seconds of a stage, over all attempts."""
+        write_json(
+            self.root / SECONDS, {**self.seconds(), stage: self.seconds().get(stage, 0.0) + seconds}
+        )
+
+    def seconds(self) -> dict[str, float]:
+        """Stage → wall seconds so far."""
+        path = self.root / SECONDS
+        return dict(read_json(path)) if path.exists() else {}
 
     def directory(self, name: str) -> Path:
         """A directory of its own for a stage that keeps more than one file."""

@@ -85,7 +85,11 @@ class Histories:
 
     def without_last(self, count: int) -> Histories:
         """Each user's history without its last `count` events (never below empty)."""
-        kept = np.maximum(self.lengths - count, 0)
+        return self.first(np.maximum(self.lengths - count, 0))
+
+    def first(self, counts: Int64s) -> Histories:
+        """The first ``counts[u]`` events of each user u; `counts` is (U,)."""
+        kept = np.minimum(self.lengths, counts)
         flat, offsets = _gather(self.offsets[:-1], kept)
         return self._cut(self.users, offsets, flat)
 

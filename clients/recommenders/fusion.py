@@ -227,7 +227,7 @@ def _log_shares(scores: Float32s) -> Float32s:
     uniform = np.float32(1 / scores.shape[1])
     total = scores.sum(axis=1, keepdims=True)
     shares = np.divide(scores, total, out=np.full_like(scores, uniform), where=total > 0)
-    return np.log((shares + FLOOR * uniform) / (1 + FLOOR), dtype=np.float32)
+    return np.asarray(np.log((shares + FLOOR * uniform) / (1 + FLOOR)), dtype=np.float32)
 
 
 def _log_softmax(scores: Float32s) -> Float32s:

@@ -1,0 +1,168 @@
+"""What a run has found so far, and how it becomes ``results.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+
+from clients.data.report import ValidationReport
+from clients.data.report_views import as_html
+from clients.evaluation.metrics import ndcg
+from clients.evaluation.ranking import evaluate
+from clients.recommenders.behaviour import BehaviourScorer
+from clients.training.personalise import PersonalModel
+from shared.files import write_json
+from shared.models.item_matrix import ItemMatrix
+from shared.models.parameters import Float32s
+from simulations.federated import FederatedResult
+from simulations.measured import Measured
+from simulations.platforms import LabPlatform
+from simulations.recipe import Recipe
+from simulations.results import (
+    SYSTEMS,
+    CurvePoint,
+    Metric,
+    PlatformResults,
+    PrivacyPoint,
+    Results,
+    SliceResult,
+    SystemName,
+    UpliftInterval,
+    macro,
+)
+from simulations.revision import revision
+
+LOCAL_FUSION: Final = "local_fusion"
+PRIVATE: Final = "federated_dp_lstm"
+VALIDATION_FILE: Final = "validation.json"
+
+
+class Outcome:
+    """Collects a run's figures platform by platform."""
+
+    def __init__(self, recipe: Recipe, name: str, seed: int) -> None:
+        self._recipe, self._name, self._seed = recipe, name, seed
+        self._platforms: dict[str, LabPlatform] = {}
+        self.measured: dict[str, Measured] = {}
+        self.weights: dict[tuple[str, str], dict[str, float]] = {}
+        self._federated: dict[SystemName, FederatedResult] = {}
+        self._curves: dict[str, list[CurvePoint]] = {}
+
+    def add_platform(self, platform: LabPlatform, measured: Measured) -> None:
+        """Begin a platform."""
+        self._platforms[platform.name] = platform
+        self.measured[platform.name] = measured
+        self._curves[platform.name] = []
+
+    def add_federated(self, system: SystemName, result: FederatedResult) -> None:
+        """Take in a federated run and measure the shared model after each of its rounds."""
+        self._federated[system] = result
+        for name, platform in self._platforms.items():
+            for number, model in result.curve:
+                figure = self._validation_ndcg(platform, model)
+                self._curves[name].append(_point(system, number, figure))
+
+    def add_looks(self, system: SystemName, name: str, model: PersonalModel) -> None:
+        """Take in a locally trained model's looks at validation."""
+        for number, figure in enumerate(model.validation):
+            self._curves[name].append(_point(system, number, figure))
+
+    def collect(self, seconds: Mapping[str, float]) -> Results:
+        """Everything, as it stands in ``results.json``."""
+        platforms = {name: self._platform(name) for name in self._platforms}
+        return Results.model_validate(
+            {
+                "schema": 1,
+                "recipe": self._name,
+                "seed": self._seed,
+                "git": revision(),
+                "platforms": platforms,
+                "macro": macro(platforms),
+                "timings": dict(seconds),
+                "bytes": self._bytes(),
+            }
+        )
+
+    def _platform(self, name: str) -> PlatformResults:
+        platform, measured = self._platforms[name], self.measured[name]
+        private = self._federated.get(PRIVATE)
+        spent = private.epsilon[name] if private else []
+        systems: list[SystemName] = [s for s in SYSTEMS if measured.has(s)]
+        alone = measured.figures(LOCAL_FUSION) if measured.has(LOCAL_FUSION) else None
+        return PlatformResults(
+            users=len(platform.data.histories),
+            items=len(platform.catalogue),
+            interactions=len(platform.data.histories.items),
+            epsilon=spent[-1] if spent else None,
+            delta=private.delta[name] if private else None,
+            systems={s: measured.figures(s, self._epsilon(s, spent)) for s in systems},
+            uplift=self._uplifts(name),
+            local_fusion=alone,
+            fusion_weights=self.weights.get((name, "fusion"), {}),
+            curves=self._curves[name],
+            privacy=[PrivacyPoint(round=r, epsilon=e) for r, e in enumerate(spent, start=1)],
+            slices=self._slices(name, systems),
+        )
+
+    def _epsilon(self, system: SystemName, spent: list[float]) -> float | None:
+        """Epsilon of a system: of everything sent for it; None where nothing private was sent."""
+        return spent[-1] if spent and system in (PRIVATE, "fusion") else None
+
+    def _uplifts(self, name: str) -> dict[str, dict[Metric, UpliftInterval]]:
+        pairs = {
+            "fusion_vs_local": ("fusion", LOCAL_FUSION),
+            "federated_dp_vs_local": (PRIVATE, "local_lstm"),
+            "federated_vs_local": ("federated_lstm", "local_lstm"),
+            "fusion_vs_item_knn_tfidf": ("fusion", "item_knn_tfidf"),
+        }
+        measured, samples = self.measured[name], self._recipe.evaluation.bootstrap_samples
+        return {
+            title: measured.uplift(system, base, samples, self._seed)
+            for title, (system, base) in pairs.items()
+            if measured.has(system) and measured.has(base)
+        }
+
+    def _slices(
+        self, name: str, systems: list[SystemName]
+    ) -> dict[str, dict[SystemName, SliceResult]]:
+        found: dict[str, dict[SystemName, SliceResult]] = {}
+        for system in systems:
+            for group, figures in self.measured[name].slice_figures(system).items():
+                found.setdefault(group, {})[system] = figures
+        return found
+
+    def _validation_ndcg(self, platform: LabPlatform, model: Float32s) -> float:
+        fold = platform.split.validation
+        count = min(len(fold), self._recipe.evaluation.curve_users)
+        rows = np.random.default_rng(self._seed).choice(len(fold), count, replace=False)
+        chosen = fold.take(np.sort(rows))
+        with torch.no_grad():
+            scorer = BehaviourScorer(
+                self._recipe.model, model, ItemMatrix(vectors=platform.vectors)
+            )
+            ranks = evaluate(scorer, chosen.contexts, chosen.targets).ranks
+        return float(ndcg(ranks, 10).mean()) if count else 0.0
+
+    def _bytes(self) -> dict[str, int]:
+        """Payload bytes of all nodes together, by system, direction and stage."""
+        totals: dict[str, int] = {}
+        for system, result in self._federated.items():
+            for report in result.reports:
+                for direction in ("up", "down"):
+                    for stage, count in report[f"bytes_{direction}"].items():
+                        for key in (f"{system}.{direction}", f"{system}.{direction}.{stage}"):
+                            totals[key] = totals.get(key, 0) + int(count)
+        return totals
+
+
+def write_validation(reports: Mapping[str, ValidationReport], out: Path) -> None:
+    """Keep the validation reports beside the results, for the page."""
+    write_json(out / VALIDATION_FILE, {name: as_html(report) for name, report in reports.items()})
+
+
+def _point(system: SystemName, number: int, figure: float) -> CurvePoint:
+    return CurvePoint.model_validate({"round": number, "ndcg@10": figure, "system": system})

@@ -1,0 +1,264 @@
+"""A run of `isthmus-lab`: every system on every platform, a table, ``results.json``, a report."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from rich.console import Console
+from safetensors.numpy import load_file, save
+
+from clients.recommenders.fusion import Fusion, FusionWeights, learn_weights
+from clients.training.personalise import PersonalModel, personalise
+from shared.files import write_atomically
+from shared.models.behaviour_parameters import initial_parameters
+from shared.models.config import EncoderChoice
+from shared.models.encoders import load_encoder
+from shared.models.parameters import Float32s
+from shared.plan import PrivacyTerms
+from simulations.baselines import BASELINES, fitted, fusion_parts
+from simulations.centralised import train_centralised
+from simulations.federated import FederatedLab, FederatedResult, FederatedTask
+from simulations.measured import Measured
+from simulations.outcome import LOCAL_FUSION, Outcome, write_validation
+from simulations.personal_models import kept, load
+from simulations.platforms import LabPlatform, load_data, names, prepare
+from simulations.progress import Reporter, Step, reporter
+from simulations.recipe import Recipe
+from simulations.reporting import render_table, write_report
+from simulations.results import SystemName, read_results, write_results
+from simulations.workdir import WorkDirectory
+
+Engine = Literal["grid", "ray"]
+THREADS_VARIABLE = "ISTHMUS_THREADS"
+"""Threads of torch. One by default: two that wait for each other on a busy machine of two cores
+took twenty times as long as one."""
+LEARNED: tuple[SystemName, ...] = (
+    "local_lstm",
+    "federated_lstm",
+    "federated_dp_lstm",
+    "centralised_lstm",
+)
+
+
+class Run:
+    """One recipe with one seed in one output directory.
+
+    Parameters
+    ----------
+    recipe, name
+        What to do, and under which name it is reported.
+    out
+        Output directory; an interrupted run there is continued.
+    data
+        Folder with data, for recipes that read one.
+    engine
+        What carries the messages of the federated systems.
+    seed
+        Seed of everything that is not privacy.
+    restart
+        Discard what `out` holds.
+
+    Raises
+    ------
+    OtherRunError
+        `out` holds another run.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        name: str,
+        out: Path,
+        *,
+        data: Path | None = None,
+        engine: Engine = "grid",
+        seed: int = 0,
+        restart: bool = False,
+    ) -> None:
+        self._recipe, self._name, self._seed = recipe, name, seed
+        self._data, self._engine = data, engine
+        identity = {
+            "recipe": recipe.model_dump(mode="json"),
+            "data": str(data.resolve()) if data else None,
+            "seed": seed,
+            "engine": engine,
+        }
+        self._work = WorkDirectory(out, identity, restart=restart)
+        self._outcome = Outcome(recipe, name, seed)
+
+    def execute(self, console: Console) -> None:
+        """Run what is left, then print the table and write results and report."""
+        torch.set_num_threads(int(os.environ.get(THREADS_VARIABLE, "1")))
+        if not self._work.finished():
+            with reporter(console) as report:
+                self._systems(report)
+            results = self._outcome.collect(self._work.seconds())
+            write_results(results, self._work.out)
+            self._work.finish()
+        render_table(read_results(self._work.out), console)
+        console.print(f"results: {self._work.out / 'results.json'}")
+        console.print(f"report:  {write_report(self._work.out)}")
+
+    def _systems(self, report: Reporter) -> None:
+        self._prepare(report)
+        self._baselines(report)
+        for system in LEARNED:
+            if system in self._recipe.systems:
+                self._learned(system, report)
+        if "fusion" in self._recipe.systems:
+            self._fuse(report)
+
+    def _prepare(self, report: Reporter) -> None:
+        with self._timed("data", report, "reading and checking data") as step:
+            federation = load_data(self._recipe.data, self._data, self._seed)
+            step(1, 1)
+        write_validation(federation.reports, self._work.out)
+        with self._timed("item_space", report, "encoding items") as step:
+            self._encoder = load_encoder(self._recipe.encoder)
+            self._platforms = prepare(federation, self._encoder, self._recipe.model, step)
+        for platform in self._platforms:
+            measured = Measured(platform, self._work.directory("measured"))
+            self._outcome.add_platform(platform, measured)
+
+    def _baselines(self, report: Reporter) -> None:
+        wanted = [name for name in BASELINES if name in self._recipe.systems]
+        total, done = len(wanted) * len(self._platforms), 0
+        with self._timed("baselines", report, "local baselines") as step:
+            for platform in self._platforms:
+                for system in wanted:
+                    step(done, total, f"{platform.name} {system}")
+                    scorer = partial(fitted, system, platform)
+                    self._outcome.measured[platform.name].measure(system, scorer)
+                    done += 1
+            step(done, total)
+
+    def _learned(self, system: SystemName, report: Reporter) -> None:
+        start = self._shared(system, report)
+        with self._timed(f"{system}.personal", report, f"{system}: personal models") as step:
+            for index, platform in enumerate(self._platforms):
+                model = self._personal(system, platform, start, _part(step, index, self._platforms))
+                self._outcome.measured[platform.name].measure(system, model.scorer)
+                self._outcome.add_looks(system, platform.name, model)
+                step(index + 1, len(self._platforms), platform.name)
+
+    def _shared(self, system: SystemName, report: Reporter) -> Float32s:
+        """The shared parameters from which a system's personal models start."""
+        if system == "local_lstm":
+            return initial_parameters(self._recipe.model, self._seed)
+        if system == "centralised_lstm":
+            return self._centralised(report)
+        private = system == "federated_dp_lstm"
+        result = self._federated(
+            system, self._recipe.federation.privacy if private else None, report
+        )
+        self._outcome.add_federated(system, result)
+        return result.released
+
+    def _centralised(self, report: Reporter) -> Float32s:
+        path = self._work.root / "centralised.safetensors"
+        if not path.exists():
+            with self._timed("centralised_lstm", report, "centralised_lstm: training") as step:
+                settings = self._recipe.centralised
+                vector = train_centralised(
+                    self._platforms, self._recipe.model, settings, self._seed, step
+                )
+            write_atomically(path, save({"parameters": vector}))
+        return np.asarray(load_file(path)["parameters"], dtype=np.float32)
+
+    def _federated(
+        self, system: SystemName, privacy: PrivacyTerms | None, report: Reporter
+    ) -> FederatedResult:
+        terms = self._recipe.federation
+        task = FederatedTask(
+            names=names(self._platforms),
+            encoder=EncoderChoice(name=self._recipe.encoder, fingerprint=self._encoder.fingerprint),
+            model=self._recipe.model,
+            local=terms.local if privacy else terms.unprotected_local,
+            aggregation=terms.aggregation,
+            rounds=terms.rounds if privacy else terms.unprotected_rounds,
+            privacy=privacy,
+            seed=self._seed,
+        )
+        data = [platform.training_data() for platform in self._platforms]
+        lab = FederatedLab(self._work.directory(system), task, data)
+        with self._timed(system, report, f"{system}: rounds") as step:
+            return lab.run(self._engine, step)
+
+    def _personal(
+        self, system: str, platform: LabPlatform, start: Float32s, step: Step
+    ) -> PersonalModel:
+        def train() -> PersonalModel:
+            return personalise(
+                self._recipe.model,
+                start,
+                platform.vectors,
+                platform.split.training,
+                platform.split.validation,
+                self._recipe.personalisation,
+                seed=self._seed,
+                progress=lambda done, total: step(done, total),
+            )
+
+        return kept(self._model_path(system, platform), self._recipe.model, train)
+
+    def _fuse(self, report: Reporter) -> None:
+        with self._timed("fusion", report, "fusion") as step:
+            for done, platform in enumerate(self._platforms, start=1):
+                for system, model in self._fusions():
+                    self._fuse_one(system, model, platform)
+                step(done, len(self._platforms), platform.name)
+
+    def _fusions(self) -> list[tuple[str, SystemName]]:
+        """Fusion → the learned model in it: the product's, and what a node could do alone."""
+        chosen: list[SystemName] = [
+            m for m in ("federated_dp_lstm", "federated_lstm") if m in self._recipe.systems
+        ]
+        fusions: list[tuple[str, SystemName]] = [("fusion", chosen[0])] if chosen else []
+        if "local_lstm" in self._recipe.systems:
+            fusions.append((LOCAL_FUSION, "local_lstm"))
+        return fusions
+
+    def _fuse_one(self, system: str, model: str, platform: LabPlatform) -> None:
+        measured = self._outcome.measured[platform.name]
+        scorer = load(self._model_path(model, platform), self._recipe.model).scorer()
+
+        def learn() -> dict[str, Any]:
+            parts = fusion_parts(platform, scorer, final=False)
+            return asdict(learn_weights(parts, platform.split.validation, seed=self._seed))
+
+        learned = FusionWeights(**self._work.stage(f"weights.{system}.{platform.name}", learn))
+        self._outcome.weights[platform.name, system] = learned.weights
+        measured.measure(
+            system, lambda: Fusion(fusion_parts(platform, scorer, final=True), learned.weights)
+        )
+
+    def _model_path(self, system: str, platform: LabPlatform) -> Path:
+        return self._work.directory("models") / f"{system}.{platform.name}.safetensors"
+
+    @contextmanager
+    def _timed(self, stage: str, report: Reporter, title: str) -> Iterator[Step]:
+        """Show a stage's progress and add its wall seconds to what earlier attempts took."""
+        began = time.monotonic()
+        try:
+            yield report.step(title)
+        finally:
+            self._work.add_seconds(stage, time.monotonic() - began)
+
+
+def _part(step: Step, index: int, platforms: Sequence[LabPlatform]) -> Step:
+    """Progress within the work on platform number `index`."""
+    name = platforms[index].name
+
+    def report(done: int, total: int, note: str = "") -> None:
+        step(index * total + done, len(platforms) * total, f"{name} {note}")
+
+    return report
