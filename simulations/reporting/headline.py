@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from simulations.reporting.uplift import Outcome, Uplift, uplifts
 from simulations.reporting.wording import (
@@ -13,6 +13,9 @@ from simulations.reporting.wording import (
     system_label,
 )
 from simulations.results import Results
+
+MOST_WITH_INTERVAL = 3
+"""Of more platforms the sentence tells the means only; the intervals stand further down."""
 
 
 def headline(results: Results) -> list[str]:
@@ -62,5 +65,8 @@ def _having(found: Iterable[Uplift], outcome: Outcome) -> list[Uplift]:
     return [uplift for uplift in found if uplift.outcome == outcome]
 
 
-def _told(found: Iterable[Uplift]) -> str:
-    return listing([f"{u.platform} ({u.change}, {u.interval_words})" for u in found])
+def _told(found: Sequence[Uplift]) -> str:
+    several = len(found) > MOST_WITH_INTERVAL
+    return listing(
+        [f"{u.platform} ({u.change}{'' if several else f', {u.interval_words}'})" for u in found]
+    )

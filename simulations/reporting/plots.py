@@ -31,8 +31,10 @@ from simulations.reporting.wording import (
 )
 from simulations.results import SYSTEMS, PlatformResults, SystemName
 
-WIDTH: Final = 4.4
+WIDTH: Final = 3.9
 ROW: Final = 0.27
+LABEL_LENGTH: Final = 24
+"""Longer names of platforms are cut in plots; tables have them whole."""
 
 _COLOURS: Final = {
     "own data": OWN,
@@ -93,14 +95,18 @@ def uplift_plot(key: str, found: Sequence[Uplift]) -> Markup:
             _uplift_row(axes, row, uplift, relative=relative)
         axes.axvline(0, color=INK, linewidth=1)
         _rows(axes, [uplift.platform for uplift in found])
-        axes.xaxis.set_major_formatter(
-            lambda value, _: f"{value:+.0%}" if relative else f"{value:+g}"
-        )
-        axes.locator_params(axis="x", nbins=6)
+        axes.xaxis.set_major_formatter(lambda value, _: _gain_tick(value, relative=relative))
+        axes.locator_params(axis="x", nbins=5)
         axes.set_xlabel("worse  ←  NDCG@10 by joining  →  better")
 
-    size = (6.2, 0.8 + 0.36 * len(found))
+    size = (4.8, 0.75 + 0.32 * len(found))
     return draw(key, "Gain in NDCG@10 by joining, 95% intervals", f"{told}.", size, plot)
+
+
+def _gain_tick(value: float, *, relative: bool) -> str:
+    if abs(value) < 1e-12:
+        return "0"
+    return f"{value:+.3g}" if not relative else f"{100 * value:+.3g}%"
 
 
 def _uplift_row(axes: Any, row: int, uplift: Uplift, *, relative: bool) -> None:
@@ -167,12 +173,17 @@ def privacy_plot(key: str, name: str, platform: PlatformResults) -> Markup:
 
 
 def _rows(axes: Any, labels: Sequence[str]) -> None:
-    axes.set_yticks(range(len(labels)), [plain(label) for label in labels])
+    axes.set_yticks(range(len(labels)), [_short(label) for label in labels])
     axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x")
     axes.set_axisbelow(True)
+
+
+def _short(label: str) -> str:
+    text = plain(label)
+    return text if len(text) <= LABEL_LENGTH else f"{text[: LABEL_LENGTH - 1]}…"
 
 
 def _over_rounds(axes: Any, label: str) -> None:
