@@ -1,8 +1,8 @@
 """An empirical lower bound on epsilon from one training run, which a broken mechanism fails.
 
-Steinke, Nasr & Jagielski 2023, "Privacy Auditing with One (1) Training Run": m canaries are included
-by independent fair coins; an attacker who sees only what was released guesses r of the coins. Under
-(epsilon, delta)-DP the number of right guesses is stochastically dominated by
+Steinke, Nasr & Jagielski 2023, "Privacy Auditing with One (1) Training Run": m canaries are
+included by independent fair coins; an attacker who sees only what was released guesses r of the
+coins. Under (epsilon, delta)-DP the number of right guesses is stochastically dominated by
 ``Binomial(r, e^eps / (1 + e^eps))`` up to a term in delta (their Theorem 5.2), so many right
 guesses refute the claim.
 """

@@ -46,6 +46,8 @@ class NextItem(nn.Module):
 
 
 def full_softmax(model: NextItem, items: Tensor) -> Tensor:
+    if not len(items):
+        return torch.zeros(0)
     logits = model.queries(items) @ model.catalogue.t()
     return F.cross_entropy(logits.transpose(1, 2), items[:, 1:], reduction="none").mean(1)
 

@@ -41,14 +41,13 @@ class Theirs(nn.Module):
         assert isinstance(layer, LSTMLayer)
         with torch.no_grad():
             state = {
-                "lstm.weight_ih_l0": _torch_order(layer.weight_ih),
-                "lstm.weight_hh_l0": _torch_order(layer.weight_hh),
-                "lstm.bias_ih_l0": _torch_order(layer.bias),
-                "lstm.bias_hh_l0": torch.zeros(4 * hidden),
-                "head.weight": ours.head.weight,
-                "head.bias": ours.head.bias,
+                "weight_ih_l0": _torch_order(layer.weight_ih),
+                "weight_hh_l0": _torch_order(layer.weight_hh),
+                "bias_ih_l0": _torch_order(layer.bias),
+                "bias_hh_l0": torch.zeros(4 * hidden),
             }
-            self.load_state_dict(state)
+            self.lstm.load_state_dict(state)
+            self.head.load_state_dict(ours.head.state_dict())
 
     def forward(self, x: Tensor) -> Tensor:
         output: Tensor = self.head(self.lstm(x)[0])
