@@ -99,7 +99,7 @@ def uplift_plot(key: str, found: Sequence[Uplift]) -> Markup:
         axes.locator_params(axis="x", nbins=5)
         axes.set_xlabel("worse  ←  NDCG@10 by joining  →  better")
 
-    size = (4.8, 0.75 + 0.32 * len(found))
+    size = (4.0, 0.7 + 0.3 * len(found))
     return draw(key, "Gain in NDCG@10 by joining, 95% intervals", f"{told}.", size, plot)
 
 

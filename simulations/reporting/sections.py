@@ -15,8 +15,9 @@ from simulations.reporting.wording import (
     deployable,
     epsilon_text,
     figure,
+    in_order,
+    longest_first,
     metric_label,
-    seconds,
     small_number,
     system_epsilon,
     system_label,
@@ -25,6 +26,7 @@ from simulations.reporting.wording import (
 )
 from simulations.results import (
     METRICS,
+    SYSTEMS,
     MacroResult,
     Metric,
     PlatformResults,
@@ -77,7 +79,14 @@ def detail_tables(results: Results) -> list[TableView]:
             ["system", *(metric_label(metric) for metric in METRICS)],
             _turned(
                 systems_of_platform(platform),
-                [_column(list(platform.systems.values()), m, errors=False) for m in METRICS],
+                [
+                    _column(
+                        [platform.systems[s] for s in systems_of_platform(platform)],
+                        metric,
+                        errors=False,
+                    )
+                    for metric in METRICS
+                ],
             ),
         )
         for name, platform in results.platforms.items()
@@ -86,8 +95,8 @@ def detail_tables(results: Results) -> list[TableView]:
 
 
 def systems_of_platform(platform: PlatformResults) -> list[SystemName]:
-    """Systems that ran on a platform, in the order of its results."""
-    return list(platform.systems)
+    """Systems that ran on a platform, in the order of tables."""
+    return [system for system in SYSTEMS if system in platform.systems]
 
 
 def system_plots(results: Results) -> list[tuple[str, Markup]]:
@@ -157,9 +166,7 @@ def privacy_table(results: Results) -> TableView:
 
 def weights_table(results: Results) -> TableView:
     """Share of every part in each platform's fusion."""
-    parts = list(
-        dict.fromkeys(part for p in results.platforms.values() for part in p.fusion_weights)
-    )
+    parts = in_order(part for p in results.platforms.values() for part in p.fusion_weights)
     rows = [
         Row(name, [_weight(p.fusion_weights, part) for part in parts])
         for name, p in results.platforms.items()
@@ -189,8 +196,8 @@ def data_table(results: Results) -> TableView:
 
 def cost_tables(results: Results) -> list[TableView]:
     """Wall time of the stages, and bytes sent."""
-    times = [Row(stage, [Cell(seconds(value))]) for stage, value in results.timings.items()]
-    sent = [Row(name, [Cell(byte_count(count))]) for name, count in results.bytes.items()]
+    times = [Row(stage, [Cell(time)]) for stage, time in longest_first(results.timings)]
+    sent = [Row(name, [Cell(byte_count(results.bytes[name]))]) for name in in_order(results.bytes)]
     tables = (
         TableView("Wall time by stage", ["stage", "time"], times),
         TableView("Bytes by direction or message", ["what", "size"], sent),
@@ -267,9 +274,10 @@ def _weight(weights: dict[str, float], part: str) -> Cell:
 
 
 def _slice_table(name: str, platform: PlatformResults) -> TableView:
-    systems = list(dict.fromkeys(s for group in platform.slices.values() for s in group))
+    systems = [s for s in SYSTEMS if any(s in group for group in platform.slices.values())]
     rows = []
-    for group, found in platform.slices.items():
+    for group in in_order(platform.slices):
+        found = platform.slices[group]
         best = max((r.ndcg_10 for r in found.values()), default=None)
         users = max((r.users for r in found.values()), default=0)
         cells = [

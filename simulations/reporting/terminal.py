@@ -16,8 +16,9 @@ from simulations.reporting.wording import (
     count_of,
     epsilon_text,
     figure,
+    in_order,
+    longest_first,
     metric_label,
-    seconds,
     small_number,
     system_epsilon,
     system_label,
@@ -143,8 +144,8 @@ def _print_privacy(results: Results, console: Console) -> None:
 
 
 def _print_cost(results: Results, console: Console) -> None:
-    parts = [f"{stage} {seconds(value)}" for stage, value in results.timings.items()]
-    parts += [f"{name} {byte_count(count)}" for name, count in results.bytes.items()]
+    parts = [f"{stage} {time}" for stage, time in longest_first(results.timings)]
+    parts += [f"{name} {byte_count(results.bytes[name])}" for name in in_order(results.bytes)]
     if parts:
         _line(console, "\nTime and bytes", "bold")
         _line(console, " · ".join(parts))

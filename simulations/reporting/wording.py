@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from math import ceil
 from typing import Final, Literal
 
-from simulations.results import Metric, Results, UpliftInterval
+from simulations.results import SYSTEMS, Metric, Results, UpliftInterval
 
 Use = Literal["own data", "federation, private", "federation, no privacy", "pooled data"]
 
@@ -127,6 +128,21 @@ def byte_count(count: int) -> str:
     return f"{count} bytes" if unit == 0 else f"{value:.1f} {_BYTE_UNITS[unit]}"
 
 
+def in_order(names: Iterable[str]) -> list[str]:
+    """Each name once: systems in the order of tables, then others, numbers in them by value.
+
+    ``results.json`` is sorted by letters, which puts ``history 10+`` before ``history 3-4``.
+    """
+    places = {str(name): place for place, name in enumerate(SYSTEMS)}
+    return sorted(set(names), key=lambda name: (places.get(name, len(places)), _natural(name)))
+
+
+def longest_first(timings: Mapping[str, float]) -> list[tuple[str, str]]:
+    """(stage, time in words)."""
+    ordered = sorted(timings.items(), key=lambda item: (-item[1], item[0]))
+    return [(stage, seconds(value)) for stage, value in ordered]
+
+
 def listing(names: Sequence[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
@@ -135,3 +151,8 @@ def listing(names: Sequence[str]) -> str:
 def count_of(number: int, noun: str) -> str:
     """``1 platform``, ``2 platforms``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    parts = re.findall(r"[0-9]+|[^0-9]+", name)
+    return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in parts]

@@ -67,6 +67,11 @@ def test_the_report_is_written_beside_the_results(tmp_path: Path) -> None:
     assert Page(path.read_text(encoding="utf-8")).headings
 
 
+def test_a_page_does_not_depend_on_the_order_of_the_file(tmp_path: Path, sample_page: str) -> None:
+    write_results(sample(), tmp_path)
+    assert write_report(tmp_path).read_text(encoding="utf-8") == sample_page
+
+
 def test_every_section_is_there(sample_page: str) -> None:
     assert Page(sample_page).headings == [
         "Systems side by side",

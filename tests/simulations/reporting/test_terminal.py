@@ -16,18 +16,8 @@ def rendered(results: Results, width: int = 100) -> str:
 def test_every_system_stands_beside_its_figures_and_errors() -> None:
     text = rendered(sample())
     line = next(line for line in text.splitlines() if line.startswith("item kNN  "))
-    assert line.split() == [
-        "item",
-        "kNN",
-        ".0360",
-        "±.0071",
-        ".0240",
-        "games",
-        ".0480",
-        "±.0100",
-        ".0240",
-        "±.0100",
-    ]
+    figures = ".0360 ±.0071 .0240 games .0480 ±.0100 .0240 ±.0100"
+    assert " ".join(line.split()) == f"item kNN {figures}"
     for heading in ("NDCG@10", "HR@10", "macro mean", "worst platform", "books", "games"):
         assert heading in text
 
@@ -76,7 +66,7 @@ def test_privacy_is_told_with_unit_neighbours_adversary_and_accountant() -> None
 
 
 def test_time_and_bytes_stand_in_one_line() -> None:
-    assert "total 12.5 s · train 10.0 s · up 123.5 kB · down 654.3 kB" in rendered(sample())
+    assert "total 12.5 s · train 10.0 s · down 654.3 kB · up 123.5 kB" in rendered(sample())
 
 
 @pytest.mark.parametrize("width", [80, 100])

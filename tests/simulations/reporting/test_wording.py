@@ -6,7 +6,9 @@ from simulations.reporting.wording import (
     deployable,
     epsilon_range,
     figure,
+    in_order,
     listing,
+    longest_first,
     seconds,
     system_label,
     with_error,
@@ -78,3 +80,13 @@ def test_lists_and_counts_read_as_english() -> None:
         "a, b and c",
     ]
     assert (count_of(1, "run"), count_of(1200, "run")) == ("1 run", "1,200 runs")
+
+
+def test_groups_and_parts_of_a_sorted_file_regain_their_order() -> None:
+    names = ["zeta", "fusion", "history 10+", "history 3-4", "popularity", "history 5-9"]
+    groups = ["history 3-4", "history 5-9", "history 10+"]
+    assert in_order([*names, "zeta"]) == ["popularity", "fusion", *groups, "zeta"]
+
+
+def test_the_longest_stage_comes_first() -> None:
+    assert longest_first({"a": 1.0, "total": 12.54}) == [("total", "12.5 s"), ("a", "1.0 s")]
