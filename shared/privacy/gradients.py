@@ -89,7 +89,7 @@ class PrivateGradient:
         self.expected_batch_size = expected_batch_size
         self.per_layer = per_layer
         self._noise = noise
-        self._layers = _private_layers(model)
+        self._layers = self._find_layers(model)
         self._parameters = [p for p in model.parameters() if p.requires_grad]
         self._recorder = Recorder()
         self._sum = _FlatSum(self._parameters)
@@ -133,10 +133,8 @@ class PrivateGradient:
         if losses.dim() != 1:
             raise CoupledUsersError(f"losses have shape {tuple(losses.shape)}, not (B,)")
         recorder, self._recorder = self._recorder, Recorder()
-        if not losses.numel():
-            return
-        self._differentiate(losses)
-        self._add_clipped(recorder, losses.numel())
+        if losses.numel():
+            self._add_clipped(self._records(losses, recorder), losses.numel())
 
     @torch.no_grad()
     def release(self) -> None:
@@ -162,6 +160,17 @@ class PrivateGradient:
     def _draw_noise(self, count: int) -> Tensor:
         return self._noise.draw(count)
 
+    def _find_layers(self, model: nn.Module) -> list[PrivateLayer]:
+        return private_layers(model)
+
+    def _records(self, losses: Tensor, recorder: Recorder) -> list[Record]:
+        """Per-user gradients of a micro-batch."""
+        self._differentiate(losses)
+        return list(recorder.records.values())
+
+    def _observe(self, norms: Tensor) -> None:
+        """Told the norms of the users whose gradients entered the sum."""
+
     def _differentiate(self, losses: Tensor) -> None:
         for parameter in self._parameters:
             parameter.grad = None
@@ -175,8 +184,7 @@ class PrivateGradient:
             raise UnrecordedGradientError(f"unrecorded gradients for parameters of shape {shapes}")
 
     @torch.no_grad()
-    def _add_clipped(self, recorder: Recorder, users: int) -> None:
-        records = list(recorder.records.values())
+    def _add_clipped(self, records: list[Record], users: int) -> None:
         wrong = {record.users for record in records} - {users}
         if wrong:
             raise CoupledUsersError(f"{users} losses, but a layer recorded {wrong.pop()} users")
@@ -190,11 +198,12 @@ class PrivateGradient:
             weights = torch.where(finite, factors, 0.0)
             self._sum.add(record, record.weighted_sums(weights, kept))
         self._norms = total.sqrt()
+        self._observe(self._norms[finite])
 
     def _factors(self, squares: Tensor) -> Tensor:
         """(layers, B) factors that bring every user's norm down to the bound."""
         if self.per_layer:
-            bound = self.clipping_norm / math.sqrt(len(self._layers))
+            bound = self.clipping_norm / math.sqrt(max(len(self._layers), len(squares)))
             norms = squares.sqrt()
         else:
             bound = self.clipping_norm
@@ -267,8 +276,14 @@ class _FlatSum:
         return torch.zeros(count, dtype=self._dtype, device=device)
 
 
-def _private_layers(model: nn.Module) -> list[PrivateLayer]:
-    """Layers that own the trainable parameters, each parameter by exactly one."""
+def private_layers(model: nn.Module) -> list[PrivateLayer]:
+    """Layers that own the trainable parameters, each parameter by exactly one.
+
+    Raises
+    ------
+    UnsupportedLayerError
+        A trainable parameter has no layer, or two.
+    """
     layers = [m for m in model.modules() if isinstance(m, PrivateLayer)]
     owners: dict[nn.Parameter, int] = {}
     for layer in layers:
