@@ -20,7 +20,7 @@ ME = 4
 
 def decoders(suite: Suite = Suite.X25519_AES256) -> dict[str, tuple[bytes, Decoder]]:
     """Name to (a valid message, a decoder that has not seen it yet)."""
-    rules = policy(4, 0, word_limits=(9,), suite=suite)
+    rules = policy(4, 2, word_limits=(9,), suite=suite)  # every partner needed: one valid message
     grid = Grid(rules)
     found: dict[str, tuple[bytes, Decoder]] = {
         "lock": (RoundLock(attempt=1, advert=bytes(32)).encode(), RoundLock.parse),
