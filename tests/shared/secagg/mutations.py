@@ -60,7 +60,8 @@ def survives(mutation: Mutation, folder: Path) -> bool:
     tree = ast.parse(target.read_text(encoding="utf-8"))
     _remove(tree, mutation.line)
     target.write_text(ast.unparse(tree), encoding="utf-8")
-    tests = sorted((folder / "tests/shared/secagg").glob("test_*.py"), key=_order)
+    tests = list((folder / "tests/shared/secagg").glob("test_*.py"))
+    tests.sort(key=lambda test: _order(test, mutation.path.stem))
     names = [str(test) for test in tests if test.name != "test_mutations.py"]
     command = [sys.executable, "-m", "pytest", "-xq", "-m", "not slow", "-p", "no:cacheprovider"]
     environment = os.environ | {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
@@ -99,8 +100,10 @@ def _remove(tree: ast.AST, line: int) -> None:
                 node.value = ast.Constant(None)
 
 
-def _order(test: Path) -> tuple[int, str]:
-    return FIRST.index(test.name) if test.name in FIRST else len(FIRST), test.name
+def _order(test: Path, module: str) -> tuple[int, str]:
+    """The module's own tests first, then those that notice most."""
+    first = (f"test_{module}.py", *FIRST)
+    return first.index(test.name) if test.name in first else len(first), test.name
 
 
 def main() -> None:
