@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from shared.files import read_json, write_atomically
-from simulations.reporting import privacy, sections
+from simulations.reporting import privacy, sections, system_sections
 from simulations.reporting.errors import UnreadableValidationError
 from simulations.reporting.headline import headline
 from simulations.results import Results, read_results
@@ -63,13 +63,14 @@ def _content(results: Results, validation: dict[str, str]) -> dict[str, Any]:
     return {
         "results": results,
         "headline": headline(results),
-        "system_tables": sections.system_tables(results),
-        "system_plots": sections.system_plots(results),
-        "detail_tables": sections.detail_tables(results),
+        "system_tables": system_sections.system_tables(results),
+        "system_plots": system_sections.system_plots(results),
+        "detail_tables": system_sections.detail_tables(results),
         "joining": joining,
         "joining_plot": joining_plot,
         "uplift_table": sections.uplift_table(results),
-        "curves": sections.curve_plots(results),
+        "rounds": sections.curve_plots(results, "rounds"),
+        "looks": sections.curve_plots(results, "looks"),
         "privacy": privacy,
         "privacy_table": sections.privacy_table(results),
         "privacy_plots": sections.privacy_plots(results),

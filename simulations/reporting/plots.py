@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
+from simulations.reporting.curves import Curve
 from simulations.reporting.svg import (
     GAIN,
     INK,
@@ -125,37 +126,41 @@ def _uplift_row(axes: Any, row: int, uplift: Uplift, *, relative: bool) -> None:
     )
 
 
-def curves_plot(key: str, name: str, platform: PlatformResults) -> Markup:
-    """NDCG@10 on validation items after every round, a line per system."""
-    systems = [s for s in SYSTEMS if any(point.system == s for point in platform.curves)]
-    lines = {
-        s: sorted((p.round, p.ndcg_10) for p in platform.curves if p.system == s) for s in systems
-    }
-    told = "; ".join(
-        f"{system_label(s)} from {figure(line[0][1])} in round {line[0][0]} "
-        f"to {figure(line[-1][1])} in round {line[-1][0]}"
-        for s, line in lines.items()
-    )
+def curves_plot(key: str, name: str, lines: Sequence[Curve]) -> Markup:
+    """NDCG@10 on validation items, a line per system; all lines of one phase."""
+    axis = "round" if lines[0].phase == "rounds" else "look at validation"
+    told = "; ".join(_curve_words(line, axis) for line in lines)
 
     def plot(axes: Any) -> None:
-        for number, (system, line) in enumerate(lines.items()):
-            _curve(axes, system, line, _DASHES[number % len(_DASHES)])
-        _over_rounds(axes, "NDCG@10 (validation)")
+        for number, line in enumerate(lines):
+            _curve(axes, line, _DASHES[number % len(_DASHES)])
+        _along(axes, axis, "NDCG@10 (validation)")
         axes.figure.legend(loc="outside upper left", frameon=False, ncols=1, fontsize=8)
 
-    return draw(key, f"Learning curves on {name}", f"{told}.", (3.5, 2.7), plot)
+    size = (3.5, 2.3 + 0.17 * len(lines))
+    return draw(key, f"NDCG@10 on {name} by {axis}", f"{told}.", size, plot)
 
 
-def _curve(axes: Any, system: str, line: Sequence[tuple[int, float]], dashes: str) -> None:
-    rounds, values = zip(*line, strict=True)
-    colour = _COLOURS[system_use(system)]
-    axes.plot(rounds, values, dashes, color=colour, linewidth=1.8, label=system_label(system))
-    axes.plot(rounds[-1:], values[-1:], "o", color=colour, markersize=4)
+def _curve_words(line: Curve, axis: str) -> str:
+    (first, start), (last, end) = line.points[0], line.points[-1]
+    return (
+        f"{system_label(line.system)} from {figure(start)} at {axis} {first} "
+        f"to {figure(end)} at {axis} {last}"
+    )
+
+
+def _curve(axes: Any, line: Curve, dashes: str) -> None:
+    numbers, values = zip(*line.points, strict=True)
+    colour = _COLOURS[system_use(line.system)]
+    axes.plot(numbers, values, dashes, color=colour, linewidth=1.8, label=system_label(line.system))
+    axes.plot(numbers[-1:], values[-1:], "o", color=colour, markersize=4)
 
 
 def privacy_plot(key: str, name: str, platform: PlatformResults) -> Markup:
     """Epsilon spent up to and including every round."""
     line = sorted((point.round, point.epsilon) for point in platform.privacy)
+    if line[0][0] == 1:
+        line.insert(0, (0, 0.0))  # nothing is spent before the first round
     last_round, last = line[-1]
 
     def plot(axes: Any) -> None:
@@ -165,7 +170,7 @@ def privacy_plot(key: str, name: str, platform: PlatformResults) -> Markup:
         axes.annotate(
             epsilon_text(last), (last_round, last), (-6, 4), textcoords="offset points", ha="right"
         )
-        _over_rounds(axes, "ε spent")
+        _along(axes, "round", "ε spent")
         axes.set_ylim(top=max(last * 1.2, 0.1))
 
     told = f"ε reaches {epsilon_text(last)} after round {last_round}."
@@ -186,8 +191,8 @@ def _short(label: str) -> str:
     return text if len(text) <= LABEL_LENGTH else f"{text[: LABEL_LENGTH - 1]}…"
 
 
-def _over_rounds(axes: Any, label: str) -> None:
-    axes.set_xlabel("round")
+def _along(axes: Any, axis: str, label: str) -> None:
+    axes.set_xlabel(axis)
     axes.set_ylabel(label)
     axes.set_ylim(bottom=0)
     axes.xaxis.get_major_locator().set_params(integer=True)

@@ -2,110 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 from markupsafe import Markup
 
-from simulations.reporting.plots import curves_plot, privacy_plot, systems_plot, uplift_plot
-from simulations.reporting.terminal import systems_of
+from simulations.reporting.curves import Phase, curves
+from simulations.reporting.plots import curves_plot, privacy_plot, uplift_plot
 from simulations.reporting.uplift import Uplift, comparison_label, comparisons, uplifts
+from simulations.reporting.views import Cell, Row, TableView
 from simulations.reporting.wording import (
     byte_count,
-    deployable,
     epsilon_text,
     figure,
     in_order,
     longest_first,
     metric_label,
     small_number,
-    system_epsilon,
     system_label,
-    system_use,
-    with_error,
 )
 from simulations.results import (
     METRICS,
     SYSTEMS,
-    MacroResult,
-    Metric,
     PlatformResults,
     Results,
-    SystemName,
-    SystemResult,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One cell; `best` of its column, `share` of a bar behind it (0 to 1)."""
-
-    text: str
-    best: bool = False
-    share: float | None = None
-    tone: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A row with its heading."""
-
-    head: str
-    cells: Sequence[Cell]
-    note: str = ""
-    kind: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class TableView:
-    """A table with everything its reader needs."""
-
-    caption: str
-    columns: Sequence[str]
-    """Headings, that of the rows first."""
-    rows: Sequence[Row]
-
-
-def system_tables(results: Results) -> list[TableView]:
-    """Every system on every platform, NDCG@10 and HR@10."""
-    return [_system_table(results, metric) for metric in ("ndcg@10", "hr@10")]
-
-
-def detail_tables(results: Results) -> list[TableView]:
-    """All metrics, a table per platform."""
-    return [
-        TableView(
-            f"All metrics on {name}",
-            ["system", *(metric_label(metric) for metric in METRICS)],
-            _turned(
-                systems_of_platform(platform),
-                [
-                    _column(
-                        [platform.systems[s] for s in systems_of_platform(platform)],
-                        metric,
-                        errors=False,
-                    )
-                    for metric in METRICS
-                ],
-            ),
-        )
-        for name, platform in results.platforms.items()
-        if platform.systems
-    ]
-
-
-def systems_of_platform(platform: PlatformResults) -> list[SystemName]:
-    """Systems that ran on a platform, in the order of tables."""
-    return [system for system in SYSTEMS if system in platform.systems]
-
-
-def system_plots(results: Results) -> list[tuple[str, Markup]]:
-    """(platform, plot) of the systems."""
-    return [
-        (name, systems_plot(f"systems-{i}", name, platform))
-        for i, (name, platform) in enumerate(results.platforms.items())
-        if platform.systems
-    ]
 
 
 def uplift_view(results: Results) -> tuple[list[Uplift], Markup | None]:
@@ -129,12 +47,13 @@ def uplift_table(results: Results) -> TableView:
     return TableView("Differences over the same users, paired bootstrap", columns, rows)
 
 
-def curve_plots(results: Results) -> list[tuple[str, Markup]]:
-    """(platform, plot) of the learning curves."""
+def curve_plots(results: Results, phase: Phase) -> list[tuple[str, Markup]]:
+    """(platform, plot) of the learning curves of one phase."""
+    lines = {name: curves(platform, phase) for name, platform in results.platforms.items()}
     return [
-        (name, curves_plot(f"curves-{i}", name, platform))
-        for i, (name, platform) in enumerate(results.platforms.items())
-        if platform.curves
+        (name, curves_plot(f"{phase}-{i}", name, found))
+        for i, (name, found) in enumerate(lines.items())
+        if found
     ]
 
 
@@ -203,57 +122,6 @@ def cost_tables(results: Results) -> list[TableView]:
         TableView("Bytes by direction or message", ["what", "size"], sent),
     )
     return [table for table in tables if table.rows]
-
-
-def _system_table(results: Results, metric: Metric) -> TableView:
-    systems = systems_of(results)
-    names = list(results.platforms)
-    columns = [
-        _column([results.platforms[name].systems.get(s) for s in systems], metric) for name in names
-    ]
-    headings = ["system", "ε", *names]
-    if results.macro and len(names) > 1:
-        headings[2:2] = ["macro mean", "worst platform"]
-        columns.insert(0, _column([results.macro.get(s) for s in systems], metric))
-        columns.insert(1, [_worst_cell(results.macro.get(s), metric) for s in systems])
-    columns.insert(0, [Cell(system_epsilon(results, s) or "–") for s in systems])
-    return TableView(
-        f"{metric_label(metric)} ± standard error", headings, _turned(systems, columns)
-    )
-
-
-def _turned(systems: Sequence[SystemName], columns: Sequence[Sequence[Cell]]) -> list[Row]:
-    return [
-        Row(
-            system_label(system),
-            cells,
-            note=system_use(system),
-            kind="usable" if deployable(system) else "reference",
-        )
-        for system, *cells in zip(systems, *columns, strict=True)
-    ]
-
-
-def _column(
-    found: Sequence[SystemResult | MacroResult | None], metric: Metric, *, errors: bool = True
-) -> list[Cell]:
-    best = max((r.value(metric) for r in found if r), default=None)
-    return [
-        Cell(
-            with_error(r.value(metric), r.se.value(metric) if errors else None),
-            best=r.value(metric) == best,
-        )
-        if r
-        else Cell("–")
-        for r in found
-    ]
-
-
-def _worst_cell(found: MacroResult | None, metric: Metric) -> Cell:
-    if found is None:
-        return Cell("–")
-    value = found.worst.ndcg_10 if metric == "ndcg@10" else found.worst.hr_10
-    return Cell(f"{figure(value)} {found.worst.platform}")
 
 
 def _uplift_cells(uplift: Uplift) -> list[Cell]:

@@ -13,10 +13,10 @@ from simulations.reporting.privacy import SHORT
 from simulations.reporting.uplift import uplifts
 from simulations.reporting.wording import (
     byte_count,
+    byte_totals,
     count_of,
     epsilon_text,
     figure,
-    in_order,
     longest_first,
     metric_label,
     small_number,
@@ -145,7 +145,7 @@ def _print_privacy(results: Results, console: Console) -> None:
 
 def _print_cost(results: Results, console: Console) -> None:
     parts = [f"{stage} {time}" for stage, time in longest_first(results.timings)]
-    parts += [f"{name} {byte_count(results.bytes[name])}" for name in in_order(results.bytes)]
+    parts += [f"{name} {byte_count(count)}" for name, count in byte_totals(results.bytes).items()]
     if parts:
         _line(console, "\nTime and bytes", "bold")
         _line(console, " · ".join(parts))

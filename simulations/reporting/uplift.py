@@ -11,6 +11,12 @@ from simulations.results import Metric, PlatformResults, Results, UpliftInterval
 JOINING: Final = "fusion_vs_local"
 """The comparison that answers the question."""
 
+_COMPARED: Final = {
+    "federated_dp_vs_local": ("federated_dp_lstm", "local_lstm"),
+    "federated_vs_local": ("federated_lstm", "local_lstm"),
+}
+"""Comparisons whose names do not name the systems in full."""
+
 Outcome = Literal["gain", "loss", "unclear"]
 
 
@@ -102,13 +108,18 @@ def comparison_label(comparison: str) -> str:
     """``fusion_vs_local`` → what it compares, in words."""
     if comparison == JOINING:
         return "fusion with the federation, against the fusion it could make alone"
-    first, _, second = comparison.partition("_vs_")
+    first, second = _systems(comparison)
     return f"{system_label(first)}, against {system_label(second)}"
 
 
 def _base(platform: PlatformResults, comparison: str, metric: Metric) -> float | None:
     if comparison == JOINING:
         return platform.local_fusion.value(metric) if platform.local_fusion else None
-    second = comparison.partition("_vs_")[2]
+    second = _systems(comparison)[1]
     found = [result for name, result in platform.systems.items() if name == second]
     return found[0].value(metric) if found else None
+
+
+def _systems(comparison: str) -> tuple[str, str]:
+    first, _, second = comparison.partition("_vs_")
+    return _COMPARED.get(comparison, (first, second))

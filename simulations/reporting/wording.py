@@ -22,6 +22,8 @@ _LABELS: Final[dict[str, str]] = {
     "federated_dp_lstm": "federated LSTM, DP",
     "centralised_lstm": "centralised LSTM",
     "fusion": "fusion",
+    "behaviour_lstm": "behaviour LSTM",
+    "recent_item_knn": "item kNN, recent items",
 }
 _USES: Final[dict[str, Use]] = {
     "federated_lstm": "federation, no privacy",
@@ -135,6 +137,15 @@ def in_order(names: Iterable[str]) -> list[str]:
     """
     places = {str(name): place for place, name in enumerate(SYSTEMS)}
     return sorted(set(names), key=lambda name: (places.get(name, len(places)), _natural(name)))
+
+
+def byte_totals(counts: Mapping[str, int]) -> dict[str, int]:
+    """The counts that are not part of another: ``a.up`` where there is ``a.up.masked`` too."""
+    return {
+        name: counts[name]
+        for name in in_order(counts)
+        if not any(name.startswith(f"{other}.") for other in counts)
+    }
 
 
 def longest_first(timings: Mapping[str, float]) -> list[tuple[str, str]]:

@@ -48,3 +48,13 @@ def test_another_comparison_is_relative_to_the_system_it_names() -> None:
 
 def test_platforms_without_the_comparison_are_left_out() -> None:
     assert uplifts(bare(sample(), "uplift")) == []
+
+
+def test_short_names_of_comparisons_are_told_in_full() -> None:
+    results = sample()
+    books = results.platforms["books"]
+    books.uplift["federated_dp_vs_local"] = books.uplift["fusion_vs_local"]
+    (found,) = uplifts(results, "federated_dp_vs_local")
+    assert found.base == books.systems["local_lstm"].ndcg_10
+    label = comparison_label("federated_dp_vs_local")
+    assert label == "federated LSTM, DP, against local LSTM"

@@ -2,6 +2,7 @@ import pytest
 
 from simulations.reporting.wording import (
     byte_count,
+    byte_totals,
     count_of,
     deployable,
     epsilon_range,
@@ -90,3 +91,8 @@ def test_groups_and_parts_of_a_sorted_file_regain_their_order() -> None:
 
 def test_the_longest_stage_comes_first() -> None:
     assert longest_first({"a": 1.0, "total": 12.54}) == [("total", "12.5 s"), ("a", "1.0 s")]
+
+
+def test_bytes_of_a_part_are_not_told_beside_their_total() -> None:
+    counts = {"a.up": 3, "a.up.masked": 2, "a.up.shares": 1, "a.down": 4, "b": 5}
+    assert byte_totals(counts) == {"a.down": 4, "a.up": 3, "b": 5}
