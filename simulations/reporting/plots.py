@@ -44,7 +44,12 @@ _COLOURS: Final = {
     "pooled data": POOLED,
 }
 _OUTCOMES: Final = {"gain": GAIN, "loss": LOSS, "unclear": MUTED}
-_DASHES: Final = ("-", "--", ":", "-.")
+_DASHES: Final = {
+    "own data": ":",
+    "federation, private": "-",
+    "federation, no privacy": "--",
+    "pooled data": "-.",
+}
 
 
 def systems_plot(key: str, name: str, platform: PlatformResults) -> Markup:
@@ -132,8 +137,8 @@ def curves_plot(key: str, name: str, lines: Sequence[Curve]) -> Markup:
     told = "; ".join(_curve_words(line, axis) for line in lines)
 
     def plot(axes: Any) -> None:
-        for number, line in enumerate(lines):
-            _curve(axes, line, _DASHES[number % len(_DASHES)])
+        for line in lines:
+            _curve(axes, line)
         _along(axes, axis, "NDCG@10 (validation)")
         axes.figure.legend(loc="outside upper left", frameon=False, ncols=1, fontsize=8)
 
@@ -149,10 +154,11 @@ def _curve_words(line: Curve, axis: str) -> str:
     )
 
 
-def _curve(axes: Any, line: Curve, dashes: str) -> None:
+def _curve(axes: Any, line: Curve) -> None:
     numbers, values = zip(*line.points, strict=True)
-    colour = _COLOURS[system_use(line.system)]
-    axes.plot(numbers, values, dashes, color=colour, linewidth=1.8, label=system_label(line.system))
+    use = system_use(line.system)
+    colour, label = _COLOURS[use], system_label(line.system)
+    axes.plot(numbers, values, _DASHES[use], color=colour, linewidth=1.8, label=label)
     axes.plot(numbers[-1:], values[-1:], "o", color=colour, markersize=4)
 
 

@@ -11,7 +11,7 @@ ACCOUNTANT: Final = "privacy loss distributions (PLD), composed over all rounds"
 
 CLAIM: Final = (
     "Each platform guarantees (ε, δ)-differential privacy at user level: the unit is "
-    f"{UNIT}; neighbouring data sets {NEIGHBOURS}. It holds for the whole sequence of messages, "
+    f"{UNIT} ({NEIGHBOURS}). It holds for the whole sequence of messages, "
     f"over all rounds, against {AGAINST}. Nobody else is trusted: the noise is the platform's own. "
     "It assumes that the platform itself, its software, its randomness and its sampling are honest."
 )
