@@ -1,0 +1,1 @@
+"""Private training against ordinary training and against Opacus."""

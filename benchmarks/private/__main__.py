@@ -1,0 +1,136 @@
+"""``python -m benchmarks.private``: writes ``runs/bench/private.json``, prints the goals."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import version
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.private import memory, recurrent, whole_models
+
+Row = dict[str, Any]
+GRID = ((64, 256, 1024), (20, 50, 200), (64, 128, 256))
+SMALL = ((64, 256), (20,), (64, 128))
+REFERENCE = (256, 50, 128)
+OPACUS_ELEMENTS = 256 * 50 * 128
+"""Opacus runs at shapes up to this product B T H; larger ones take minutes or the memory."""
+
+
+def main() -> None:
+    """Run the grid on one thread."""
+    options = _options()
+    torch.set_num_threads(1)
+    rows: list[Row] = []
+    for row in _rows(small=options.small, seconds=options.seconds):
+        rows.append(row)
+        print(json.dumps({k: row[k] for k in row if k != "compared_with"}), file=sys.stderr)
+    _write(options.out, rows, _goals(rows))
+
+
+def _rows(*, small: bool, seconds: float) -> Iterator[Row]:
+    for users, steps, hidden in product(*(SMALL if small else GRID)):
+        affordable = users * steps * hidden <= OPACUS_ELEMENTS and not small
+        yield recurrent.row(users, steps, hidden, seconds, with_opacus=affordable)
+    if small:
+        yield recurrent.row(64, 20, 64, seconds, with_opacus=True)
+    for users in (64, 256):
+        yield recurrent.ragged_row(users, 50, 128, seconds)
+    for items, negatives in ((3_000, None), (50_000, 512), (50_000, None)):
+        if not small or negatives:
+            yield whole_models.next_item_row(items, negatives, seconds)
+    for users in (64, 256, 1024):
+        yield whole_models.vae_gan_row(users, seconds)
+    for shape in ((64, 20, 64),) if small else (REFERENCE, (1024, 50, 256), (64, 200, 128)):
+        yield memory.row(*shape)
+
+
+def _goals(rows: list[Row]) -> list[Row]:
+    lstm = [row for row in rows if row["what"] == "LSTM step"]
+    ragged = [row for row in rows if row["what"] == "LSTM step, ragged"]
+    models = [row for row in rows if row["what"] == "next-item model step"]
+    content = [row for row in rows if row["what"] == "VAE-GAN step"]
+    peaks = [row["peak_mb"] for row in rows if "peak_mb" in row]
+    hooks = [row for row in lstm if "Opacus hooks" in row["cpu_ms"]]
+    goals = [
+        _most("LSTM step over nn.LSTM, worst shape", _worst(lstm, "ours private"), 1.10),
+        *_by_batch(lstm),
+        _most("ragged (40% live) over padded nn.LSTM", _worst(ragged, "ours private"), 0.55),
+        _most("next-item model over torch padded", _worst(models, "ours private"), 1.10),
+        _most("VAE-GAN over itself without privacy", _worst(content, "private"), 1.30),
+        _most(
+            "peak memory over nn.LSTM", max(p["ours private"] / p["nn.LSTM"] for p in peaks), 1.0
+        ),
+    ]
+    chosen = [r for r in hooks if (r["B"], r["T"], r["H"]) == REFERENCE] or hooks
+    for row in chosen:
+        faster = row["cpu_ms"]["Opacus hooks"] / row["cpu_ms"]["ours private"]
+        goals.append(_least(f"times faster than Opacus hooks at {_shape(row)}", faster, 20))
+    return goals
+
+
+def _by_batch(rows: list[Row]) -> Iterator[Row]:
+    for users in sorted({row["B"] for row in rows}):
+        of = [row for row in rows if row["B"] == users]
+        yield _most(f"  of which B = {users}", _worst(of, "ours private"), 1.10)
+
+
+def _worst(rows: list[Row], name: str) -> float:
+    return max(row["cpu_ratio"][name] for row in rows)
+
+
+def _shape(row: Row) -> str:
+    return f"({row['B']}, {row['T']}, {row['H']})"
+
+
+def _least(name: str, value: float, goal: float) -> Row:
+    return {"name": name, "value": value, "goal": goal, "met": value >= goal}
+
+
+def _most(name: str, value: float, goal: float) -> Row:
+    return {"name": name, "value": value, "goal": goal, "met": value <= goal}
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="benchmarks.private", description=__doc__)
+    parser.add_argument("--small", action="store_true", help="a quick slice of the grid")
+    parser.add_argument("--seconds", type=float, default=6.0, help="per row")
+    parser.add_argument("--out", type=Path, default=Path("runs/bench/private.json"))
+    return parser.parse_args()
+
+
+def _write(path: Path, rows: list[Row], goals: list[Row]) -> None:
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    report = {"schema": 1, "git": commit, "machine": _machine(), "rows": rows, "goals": goals}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    for goal in goals:
+        met = "met" if goal["met"] else "NOT met"
+        print(f"{goal['name']:55} {goal['value']:8.3f}  goal {goal['goal']:5}  {met}")
+
+
+def _machine() -> Row:
+    return {
+        "processor": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": 1,
+        "gpu": "not run",
+        "load_average": os.getloadavg()[0],
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("torch", "opacus", "numpy")},
+    }
+
+
+if __name__ == "__main__":
+    main()
