@@ -10,7 +10,7 @@ import numpy as np
 from shared.secagg.errors import SumBoundError
 from shared.secagg.fixed_point import signed
 from shared.secagg.masks import Ring
-from shared.secagg.policy import SessionPolicy
+from shared.secagg.policy import NOISE_TAIL, SessionPolicy
 
 _BLOCK: Final = 1 << 14
 
@@ -29,7 +29,8 @@ def check_sum(ring_sum: Ring, words: Sequence[int], survivors: int, policy: Sess
         if abs(word) > survivors * limit:
             raise SumBoundError(f"word {place} sums to {word}, at most {survivors * limit}")
     largest, squares = _extent(ring_sum)
-    if largest > survivors * policy.limit:
+    noise = NOISE_TAIL * np.sqrt(survivors) * policy.share_noise / policy.step
+    if largest > survivors * policy.limit + noise:
         raise SumBoundError(f"a coordinate sums to {largest} steps")
     norm = float(np.sqrt(squares)) * policy.step
     if policy.norm_bound and norm > survivors * policy.norm_bound:

@@ -84,6 +84,10 @@ class CohortSecrets:
         """Part of ρ that this partner contributes."""
         return derive(self.root, "rho", self.context)
 
+    def noise_key(self) -> bytes:
+        """Key of this partner's share of distributed noise."""
+        return derive(self.root, "noise", self.context)
+
     def audit_salt(self) -> bytes:
         """Salt of the upload's commitment."""
         return derive(self.root, "audit-salt", self.context)

@@ -23,6 +23,8 @@ MAX_LENGTH: Final = 1 << 31
 MAX_WORDS: Final = 256
 MAX_ATTEMPTS: Final = 16
 KEY_BYTES: Final = 32
+NOISE_TAIL: Final = 12
+"""Standard deviations of noise that a sum has room for; beyond lies less than 2^-100."""
 DIGEST_BYTES: Final = 32
 RUN_BYTES: Final = 16
 
@@ -66,6 +68,9 @@ class SessionPolicy:
         Uploads carry a commitment that an auditor can have opened.
     groups
         Number of groups that are summed apart, for a trimmed mean; only one attempt a round then.
+    share_noise
+        Standard deviation of the discrete Gaussian noise that each partner adds to each coordinate
+        *inside* the protocol (see `noise`); 0 for none. `noise_std` is what it added before.
     """
 
     partners: Mapping[int, bytes]
@@ -82,6 +87,7 @@ class SessionPolicy:
     norm_bound: float = 0.0
     audited: bool = False
     groups: int = 1
+    share_noise: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "partners", dict(sorted(self.partners.items())))
@@ -116,8 +122,15 @@ class SessionPolicy:
 
     @property
     def limit(self) -> int:
-        """B: largest absolute integer of one coordinate of one partner."""
-        return bound(len(self.partners), self.ring_bits)
+        """B: largest absolute integer of one coordinate of one partner.
+
+        With `share_noise` there is room for twelve standard deviations of all partners' noise.
+        """
+        count = len(self.partners)
+        room = NOISE_TAIL * math.sqrt(count) * self.share_noise / self.clip
+        return (
+            int(bound(1, self.ring_bits) / (count + room)) if room else bound(count, self.ring_bits)
+        )
 
     @property
     def step(self) -> float:
@@ -133,7 +146,7 @@ class SessionPolicy:
         """SHA-256 of the canonical encoding (32 bytes)."""
         keys = b"".join(struct.pack("<H", i) + key for i, key in self.partners.items())
         numbers = struct.pack(
-            "<HHHBQBBBBBddd",
+            "<HHHBQBBBBBdddd",
             len(self.partners),
             self.colluders,
             self.min_survivors,
@@ -147,6 +160,7 @@ class SessionPolicy:
             self.clip,
             self.noise_std,
             self.norm_bound,
+            self.share_noise,
         )
         limits = struct.pack(f"<{len(self.word_limits)}Q", *self.word_limits)
         return digest("policy", numbers, keys, limits)
@@ -216,14 +230,20 @@ def _check_numbers(policy: SessionPolicy) -> None:
         raise PolicyError(f"length {policy.length} is outside 1 to {MAX_LENGTH}")
     if not (math.isfinite(policy.clip) and policy.clip > 0):
         raise PolicyError(f"clip {policy.clip} is not a positive finite number")
-    if not all(math.isfinite(v) and v >= 0 for v in (policy.noise_std, policy.norm_bound)):
-        raise PolicyError("noise_std and norm_bound must be finite and not negative")
-    if policy.ring_bits == 16 and policy.step > policy.noise_std / 3:
+    if not all(math.isfinite(v) and v >= 0 for v in _levels(policy)):
+        raise PolicyError("noise and norm bounds must be finite and not negative")
+    if policy.limit < 1 or 0 < policy.share_noise < policy.step:
+        raise PolicyError(f"noise of {policy.share_noise:.3g} leaves no usable step in this ring")
+    if policy.ring_bits == 16 and policy.step > max(policy.noise_std, policy.share_noise) / 3:
         raise PolicyError(
             f"a 16-bit step of {policy.step:.3g} exceeds a third of noise {policy.noise_std:.3g}",
             remedy="use ring_bits=32",
         )
     _check_words(policy)
+
+
+def _levels(policy: SessionPolicy) -> tuple[float, ...]:
+    return policy.noise_std, policy.norm_bound, policy.share_noise
 
 
 def _check_words(policy: SessionPolicy) -> None:
@@ -243,6 +263,8 @@ def _check_thresholds(policy: SessionPolicy) -> None:
             f"{count} partners cannot meet a floor of {policy.survivor_floor} survivors",
             remedy=f"lower colluders ({policy.colluders}) or min_survivors",
         )
+    if policy.groups > 1 and policy.share_noise:
+        raise PolicyError("distributed noise is accounted for one sum, not for groups")
     smallest = count // max(policy.groups, 1)
     if policy.groups < 1 or (policy.groups > 1 and policy.floor_of(smallest) > smallest):
         raise PolicyError(f"{policy.groups} groups of {count} partners are too small to sum apart")

@@ -19,6 +19,7 @@ from shared.secagg.hashing import sha256
 from shared.secagg.masks import Ring, add_masks, stream_keys
 from shared.secagg.node.opening import Surviving
 from shared.secagg.node.seat import Seat, Stage, Upload
+from shared.secagg.noise import add_noise
 from shared.secagg.records import UploadHeader
 from shared.secagg.words import WordBlock, add_word_masks, check_words
 
@@ -70,6 +71,8 @@ class Masking(Stage):
         if vector.dtype != ring_dtype(policy.ring_bits) or vector.shape != (policy.length,):
             raise UploadError(f"out is {vector.dtype}{vector.shape}")
         quantise(update, clip=policy.clip, limit=policy.limit, bits=policy.ring_bits, out=vector)
+        if policy.share_noise:
+            add_noise(vector, self._own_secrets().noise_key(), policy)
         commitment = self._commitment(vector, words)
         block = self._tagged(vector, words)
         masked = self._mask(vector, block, threads)
@@ -90,7 +93,10 @@ class Masking(Stage):
 
     def audit_salt(self) -> bytes:
         """The 32 bytes that open the upload's commitment to an auditor."""
-        return keys.CohortSecrets(self._seat.root, self._cohort.context).audit_salt()
+        return self._own_secrets().audit_salt()
+
+    def _own_secrets(self) -> keys.CohortSecrets:
+        return keys.CohortSecrets(self._seat.root, self._cohort.context)
 
     def _commitment(self, vector: Ring, words: Sequence[int]) -> bytes:
         if not self._seat.policy.audited:
@@ -117,7 +123,7 @@ class Masking(Stage):
     def _streams(self) -> tuple[list[tuple[bytes, bytes]], list[tuple[bytes, bytes]]]:
         """Stream keys to add and to subtract: y = q + self + Σ_{v>u} pair - Σ_{v<u} pair."""
         me, context = self._seat.identity.partner, self._cohort.context
-        secret = keys.CohortSecrets(self._seat.root, context).self_secret()
+        secret = self._own_secrets().self_secret()
         plus = [stream_keys(keys.self_seed(secret, context))]
         minus: list[tuple[bytes, bytes]] = []
         mask_key = self._secrets.mask_secret().agreement_key()

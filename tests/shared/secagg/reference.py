@@ -70,10 +70,10 @@ class Rules:
 
     def digest(self):
         head = struct.pack(
-            "<HHHBQBBBBBddd",
+            "<HHHBQBBBBBdddd",
             *(len(self.ids), self.colluders, self.min_survivors, self.two_parties, self.length),
             *(self.ring_bits, self.suite, self.tag_words, self.audited, self.groups),
-            *(self.clip, self.noise_std, self.norm_bound),
+            *(self.clip, self.noise_std, self.norm_bound, self.share_noise),
         )
         keys = b"".join(le(i, 2) + self.keys[i] for i in self.ids)
         return h("policy", head, keys, b"".join(le(x, 8) for x in self.word_limits))

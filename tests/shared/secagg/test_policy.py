@@ -60,6 +60,9 @@ def test_thresholds(n, c, t, floor):
         {"tag_words": 3},
         {"groups": 0},
         {"groups": 2},
+        {"share_noise": -1.0},
+        {"share_noise": 1e-12},
+        {"share_noise": 1e12},
     ],
     ids=str,
 )
@@ -90,6 +93,7 @@ def test_every_field_changes_the_digest():
         "norm_bound": 3.0,
         "audited": True,
         "groups": 2,
+        "share_noise": 0.5,
     }
     from dataclasses import fields
 
