@@ -103,9 +103,8 @@ def central_epsilon(policy: SessionPolicy, *, norm: float, sums: int, delta: flo
 
 def _converted(rho: float, delta: float) -> float:
     orders = _ORDERS
-    values = (
-        rho * orders + np.log1p(-1 / orders) - (math.log(delta) + np.log(orders)) / (orders - 1)
-    )
+    tail = (math.log(delta) + np.log(orders)) / (orders - 1)
+    values = rho * orders + np.log1p(-1 / orders) - tail
     return max(float(values.min()), 0.0)
 
 

@@ -128,9 +128,9 @@ class SessionPolicy:
         """
         count = len(self.partners)
         room = NOISE_TAIL * math.sqrt(count) * self.share_noise / self.clip
-        return (
-            int(bound(1, self.ring_bits) / (count + room)) if room else bound(count, self.ring_bits)
-        )
+        if not room:
+            return bound(count, self.ring_bits)
+        return int(bound(1, self.ring_bits) / (count + room))
 
     @property
     def step(self) -> float:

@@ -67,7 +67,8 @@ def describe(spec: dict) -> dict:
     length = spec.get("length", 5)
     defaults = {"colluders": 0, "min_survivors": 2, "two_parties": False, "ring_bits": 32,
                 "suite": 1, "tag_words": 2, "audited": False, "groups": 1, "clip": 1.0,
-                "noise_std": 0.0, "norm_bound": 0.0, "share_noise": 0.0, "word_limits": []}  # fmt: skip
+                "noise_std": 0.0, "norm_bound": 0.0, "share_noise": 0.0,
+                "word_limits": []}  # fmt: skip
     rules = {name: spec.get(name, value) for name, value in defaults.items()}
     rules |= {"length": length, "partners": {str(i): identity(i).public_bytes.hex() for i in ids}}
     rng = np.random.default_rng(length + len(ids))

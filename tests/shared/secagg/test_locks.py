@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from shared.secagg import FileLockStore, MemoryLockStore, Refusal
+from shared.secagg.hashing import digest
 from shared.secagg.locks import RoundLock, start
 
 KEY = b"k" * 20
@@ -95,6 +96,13 @@ def test_a_damaged_lock_is_refused(place):
         with pytest.raises(Refusal) as refusal:
             RoundLock.parse(damaged)
         assert refusal.value.code == "SA-029"
+
+
+def test_a_lock_of_another_version_is_refused():
+    body = b"ISL0" + LOCK.encode()[4:-32]
+    with pytest.raises(Refusal) as refusal:
+        RoundLock.parse(body + digest("lock", body))
+    assert refusal.value.code == "SA-029"
 
 
 @pytest.mark.parametrize(
