@@ -16,14 +16,12 @@ from flwr.app import Context, Error, Message
 from flwr.clientapp import ClientApp
 from flwr.common.constant import ErrorCode
 
+from clients.budget import read_policy
 from clients.home import NodeHome
 from clients.identity import load_identity
 from clients.node_data import TrainingData
-from clients.policy import NodePolicy
 from clients.rounds import Node, NodeRounds
-from shared.config import parse
 from shared.errors import ConfigError, IsthmusError
-from shared.files import read_json
 from shared.wire import MASK, RELEASE, SHARE, START, SURVIVORS, UNMASK, Parcel
 
 INTERNAL_ERROR = "FED-099"
@@ -67,7 +65,7 @@ def open_node(directory: Path) -> Node:
     return Node(
         home=home,
         identity=load_identity(home.identity),
-        policy=parse(NodePolicy, read_json(home.policy), where=str(home.policy)),
+        policy=read_policy(home),
         data=TrainingData.load(home.training),
     )
 

@@ -14,6 +14,7 @@ from typing import TypedDict
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from clients.budget import open_ledger
 from clients.contribution import Contribution
 from clients.global_model import GlobalModel, ModelNeededError
 from clients.home import NodeHome
@@ -23,7 +24,6 @@ from clients.policy import NodePolicy
 from shared.errors import FederationError
 from shared.files import write_atomically
 from shared.plan import Partner, TrainingPlan, read_plan
-from shared.privacy.accounting import Budget, default_delta
 from shared.privacy.ledger import Ledger
 from shared.secagg import (
     BadDealerError,
@@ -77,12 +77,7 @@ class Node:
 
     def ledger(self) -> Ledger:
         """The node's privacy ledger."""
-        delta = default_delta(self.policy.max_declared_users)
-        lifetime = Budget(epsilon=self.policy.lifetime_epsilon, delta=delta)
-        self.home.root.mkdir(parents=True, exist_ok=True)
-        return Ledger(
-            self.home.ledger, node=public_bytes(self.identity).hex()[:16], lifetime=lifetime
-        )
+        return open_ledger(self.home, self.identity, self.policy)
 
 
 class NodeRounds:

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-from clients.recommenders.tfidf import TfIdf
-from clients.recommenders.weighted_sum import WeightedSum
 
 from clients.data.dataset import Histories
 from clients.evaluation.ranking import Scorer
@@ -15,7 +13,9 @@ from clients.recommenders.base import Recommender
 from clients.recommenders.fusion import Part
 from clients.recommenders.item_knn import ItemKNN
 from clients.recommenders.popularity import Popularity
+from clients.recommenders.tfidf import TfIdf
 from clients.recommenders.transitions import Transitions
+from clients.recommenders.weighted_sum import ItemKNNPlusTfIdf
 from simulations.platforms import LabPlatform
 from simulations.results import SystemName
 
@@ -24,7 +24,7 @@ BASELINES: Final[dict[SystemName, Callable[[], Recommender]]] = {
     "transitions": Transitions,
     "item_knn": ItemKNN,
     "tfidf": TfIdf,
-    "item_knn_tfidf": WeightedSum.item_knn_tfidf,
+    "item_knn_tfidf": ItemKNNPlusTfIdf,
 }
 
 LOCAL_PARTS: Final[dict[str, Callable[[], Recommender]]] = {

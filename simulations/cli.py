@@ -82,7 +82,7 @@ def report(directory: Annotated[Path, typer.Argument(help="Output directory of a
     from simulations.results import read_results
 
     console = Console()
-    render_table(read_results(directory / "results.json"), console)
+    render_table(read_results(directory), console)
     console.print(f"report: {write_report(directory)}")
 
 

@@ -12,7 +12,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flwr.app import Message
 
 from clients.app import make_app
-from clients.contribution import charge_of
 from clients.home import NodeHome
 from clients.identity import create_identity, load_identity, public_bytes
 from clients.node_data import TrainingData
@@ -38,14 +37,14 @@ MESSAGES_A_ROUND = 5
 class TooFewPlatformsError(LabError):
     """A federation of one platform."""
 
-    code = "LAB-021"
+    code = "LAB-041"
     default_remedy = "use a data set with at least two platforms"
 
 
 class UnfinishedFederationError(LabError):
     """The federated run ended before its last round."""
 
-    code = "LAB-022"
+    code = "LAB-042"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +133,7 @@ class FederatedLab:
         ------
         UnfinishedFederationError, RunFailedError, RayEngineError
         """
+        self._write_policies()
         if engine == "grid":
             self._run_on_grid(step)
         else:
@@ -260,17 +260,13 @@ class FederatedLab:
 
     def _write_nodes(self) -> None:
         for index, data in enumerate(self._data):
-            home = self._home(index)
-            write_json(home.policy, self._policy(index).model_dump(mode="json"))
-            data.save(home.training)
+            data.save(self._home(index).training)
+
+    def _write_policies(self) -> None:
+        for index in range(len(self._data)):
+            write_json(self._home(index).policy, self._policy(index).model_dump(mode="json"))
 
 
 def declared_users(users: int) -> int:
     """The public lower bound that a platform of the lab declares: the power of two below."""
     return 1 << max(users, 2).bit_length() - 1
-
-
-def noise_multiplier(plan: TrainingPlan, name: str) -> float | None:
-    """Noise multiplier of a partner, for reports."""
-    charge = charge_of(plan, next(p for p in plan.partners if p.name == name))
-    return charge.mechanism.noise_multiplier if charge else None

@@ -70,7 +70,7 @@ MODULES = {
 class RayEngineError(LabError):
     """Flower's simulation did not start or did not finish."""
 
-    code = "LAB-020"
+    code = "LAB-040"
     default_remedy = "see the log below the run's directory, or use --engine grid"
 
 

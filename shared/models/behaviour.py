@@ -68,7 +68,7 @@ class BehaviourLSTM(nn.Module):
         self.lstm = LSTM(width, hidden)
         self.correction = Linear(hidden, space)
         self.next_event = Linear(hidden, config.event_types)
-        projection = torch.from_numpy(public_projection(config.item_dim, space)).float()
+        projection = torch.tensor(public_projection(config.item_dim, space), dtype=torch.float32)
         self.register_buffer("projection", projection, persistent=False)
         self.projection: Tensor
         load_vector(self, initial_parameters(config, seed))

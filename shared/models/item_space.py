@@ -10,6 +10,7 @@ statistic is pooled between nodes.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -65,11 +66,14 @@ def reduce_dimension(vectors: Float64s, dim: int) -> Float64s:
     return vectors if width == dim else vectors @ public_projection(width, dim)
 
 
+@lru_cache(maxsize=8)
 def public_projection(width: int, dim: int) -> Float64s:
     """Orthonormal columns (width, dim), uniformly distributed (Mezzadri, AMS Notices 2007)."""
     gaussian = np.random.default_rng(PROJECTION_SEED).standard_normal((width, dim))
     basis, upper = np.linalg.qr(gaussian)
-    return np.asarray(basis * np.sign(np.diag(upper)), dtype=np.float64)
+    projection = np.asarray(basis * np.sign(np.diag(upper)), dtype=np.float64)
+    projection.setflags(write=False)  # shared by all callers
+    return projection
 
 
 def whiten(vectors: Float64s, shrinkage: float) -> Float64s:
