@@ -19,7 +19,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 CODE = ROOT / "shared" / "secagg"
 COPIED = ("pyproject.toml", "shared/__init__.py", "shared/errors.py", "tests/__init__.py")
-FIRST = ("test_faults.py", "test_participant.py", "test_locks.py")
+FIRST = (
+    "test_stages.py",
+    "test_faults.py",
+    "test_participant.py",
+    "test_vectors.py",
+    "test_locks.py",
+)
 EQUIVALENT = {
     # Reached only through objects that have been checked before: kept as a second line of defence.
     ("codec.py", "size > len(self._rest)"),
