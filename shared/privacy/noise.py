@@ -86,8 +86,11 @@ class SecureGaussian:
         self._stream = KeyStream()
 
     def draw(self, count: int) -> Tensor:
-        """(count,) float64 on the CPU."""
+        """(count,) float32 on the CPU."""
         pairs = (count + 1) // 2
-        radius = self._stream.uniforms(pairs).log_().mul_(-2).sqrt_()
+        radius = self._stream.uniforms(pairs).log_().mul_(-2).sqrt_().float()
         angle = self._stream.angles(pairs)
-        return torch.cat([angle.cos() * radius, angle.sin_() * radius])[:count]
+        normals = torch.empty(2 * pairs)
+        torch.mul(angle.cos(), radius, out=normals[:pairs])
+        torch.mul(angle.sin_(), radius, out=normals[pairs:])
+        return normals[:count]
