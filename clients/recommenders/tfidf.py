@@ -51,12 +51,13 @@ class TfIdf:
             raise NotFittedError("TF-IDF has no item vectors")
         weights = history_matrix(histories, self._vectors.shape[0], self.decay)
         # Almost every item shares some word with a profile: sparse by dense is the quicker product.
-        profiles = (weights @ self._vectors).toarray()
-        return np.asarray((self._vectors @ profiles.T).T.astype(np.float32) + self._back_off)
+        profiles = (weights.astype(np.float32) @ self._vectors).toarray()
+        similar = self._vectors @ np.ascontiguousarray(profiles.T)
+        return np.ascontiguousarray(similar.T) + self._back_off
 
 
 def tfidf_vectors(texts: list[str]) -> sparse.csr_array:
-    """(N, words) sparse unit vectors of `texts`; a text without words gives zeros."""
+    """(N, words) sparse float32 unit vectors of `texts`; a text without words gives zeros."""
     vocabulary: dict[str, int] = {}
     rows, columns = [], []
     for row, text in enumerate(texts):
@@ -68,4 +69,5 @@ def tfidf_vectors(texts: list[str]) -> sparse.csr_array:
     shape = (len(texts), len(vocabulary))
     matrix = sparse.csr_array((weights, (rows, columns)), shape=shape)
     norms = np.sqrt(matrix.multiply(matrix).sum(axis=1))
-    return sparse.csr_array(sparse.diags_array(1.0 / np.where(norms > 0, norms, 1.0)) @ matrix)
+    units = sparse.diags_array(1.0 / np.where(norms > 0, norms, 1.0)) @ matrix
+    return sparse.csr_array(units, dtype=np.float32)

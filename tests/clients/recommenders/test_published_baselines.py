@@ -63,6 +63,7 @@ def models() -> dict[str, Recommender]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize(
     "name", ["amazon_bst_tiny", "amazon_bst_small", "ml-latest-small", "amazon_bst"]
 )
