@@ -9,6 +9,7 @@
     ├── WrongEncodingError        DATA-004
     ├── MissingColumnError        DATA-005
     ├── PseudonymKeyError         DATA-006
+    ├── WorkspaceFullError        DATA-010
     └── RejectedDataError         DATA-007   carries the validation report
         ├── TooManyRejectedError  DATA-008
         └── EmptyPlatformError    DATA-009
@@ -60,6 +61,12 @@ class PseudonymKeyError(DataError):
     """A pseudonym key that is absent, of the wrong length or readable by others."""
 
     code = "DATA-006"
+
+
+class WorkspaceFullError(DataError):
+    """Cleaning needs more memory or disk than it was given."""
+
+    code = "DATA-010"
 
 
 class RejectedDataError(DataError):

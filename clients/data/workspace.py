@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 import duckdb
 from pydantic import Field
 
+from clients.data.errors import WorkspaceFullError
 from shared.config import StrictModel
 from shared.errors import InvalidValueError
 
@@ -45,6 +46,8 @@ def workspace(limits: Limits, *, zone: str = "UTC") -> Iterator[duckdb.DuckDBPyC
     ------
     InvalidValueError
         There is no such time zone.
+    WorkspaceFullError
+        A query inside needs more memory or disk.
     """
     # mkdtemp makes the folder with mode 0700.
     with TemporaryDirectory(prefix="isthmus-", dir=limits.folder) as folder:
@@ -63,6 +66,13 @@ def workspace(limits: Limits, *, zone: str = "UTC") -> Iterator[duckdb.DuckDBPyC
         try:
             _restrict(database, zone)
             yield database
+        except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
+            first = str(error).split("\n", maxsplit=1)[0]
+            raise WorkspaceFullError(
+                f"{limits.memory} of memory and the disk are not enough: {first}",
+                where=folder,
+                remedy="raise limits.memory, lower limits.threads, or name a larger limits.folder",
+            ) from error
         finally:
             database.close()
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from clients.data.ingest import ingest
 from clients.data.dataset import PlatformData
+from clients.data.ingest import ingest
 from clients.data.mapping import Rules, SourceMapping
 from clients.data.pseudonyms import PseudonymKey
 from clients.data.report import ValidationReport

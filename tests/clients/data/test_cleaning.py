@@ -62,7 +62,7 @@ def reference(rows: list[Event]) -> tuple[dict[str, list[tuple[str, int]]], Coun
     return histories, found
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(row, max_size=25))
 def test_cleaning_equals_the_plain_reference(rows: list[Event]) -> None:
     # Most rows are in seconds, so that the unit is beyond doubt.
@@ -84,7 +84,7 @@ def test_cleaning_equals_the_plain_reference(rows: list[Event]) -> None:
     assert report.events.rows_read == len(rows)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.permutations(["m", "c", "z", "a", "k"]))
 def test_ties_in_time_keep_the_order_of_arrival_whatever_the_item_ids(items: list[str]) -> None:
     data, _ = run(events_table([("ann", item, T, "view") for item in items]))
