@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.private import memory, recurrent, whole_models
+from benchmarks.private import banded, memory, recurrent, whole_models
 
 Row = dict[str, Any]
 GRID = ((64, 256, 1024), (20, 50, 200), (64, 128, 256))
@@ -50,6 +50,9 @@ def _rows(*, small: bool, seconds: float) -> Iterator[Row]:
             yield whole_models.next_item_row(items, negatives, seconds)
     for users in (64, 256, 1024):
         yield whole_models.vae_gan_row(users, seconds)
+    if not small:
+        for users, bands in ((5_000, 1), (5_000, 4), (20_000, 8)):
+            yield banded.row(users, 4.0, bands, repeats=5)
     for shape in ((64, 20, 64),) if small else (REFERENCE, (1024, 50, 256), (64, 200, 128)):
         yield memory.row(*shape)
 

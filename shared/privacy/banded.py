@@ -1,9 +1,9 @@
 """Noise that partly cancels over time: banded matrix factorisation, an option for large platforms.
 
 Choquette-Choo et al. 2023, "(Amplified) Banded Matrix Factorization". Instead of independent z_t,
-step t adds ``w_t = (z_t - c_1 w_{t-1} - ... - c_{b-1} w_{t-b+1}) / c_0``: later steps take back part
-of the noise of earlier ones, and the sum of all steps, which is what the model becomes, is less
-noisy at the same epsilon.
+step t adds ``w_t = (z_t - c_1 w_{t-1} - ... - c_{b-1} w_{t-b+1}) / c_0``: later steps take back
+part of the noise of earlier ones, and the sum of all steps, which is what the model becomes, is
+less noisy at the same epsilon.
 
 Formal guarantee: users are split into b groups by a function of the user alone (`group_of`), step t
 samples from group ``t mod b`` only (`CyclicSampler`), and ``|c| = 1``. Then no user's contributions
@@ -60,7 +60,8 @@ def prefix_noise(coefficients: Tensor, steps: int) -> Tensor:
     first[0] = 1
     inverse = torch.linalg.solve_triangular(strategy, first, upper=False).squeeze(1)
     weights = torch.arange(steps, 0, -1, dtype=column.dtype)
-    return (inverse.cumsum(0).square() * weights).sum().div(steps).sqrt()
+    total: Tensor = (inverse.cumsum(0).square() * weights).sum()
+    return total.div(steps).sqrt()
 
 
 def banded_mechanism(
@@ -175,4 +176,5 @@ def _square_root_series(bands: int) -> Tensor:
 
 def _unit(free: Tensor) -> Tensor:
     coefficients = torch.cat([free.new_ones(1), free])
-    return coefficients / coefficients.norm()
+    unit: Tensor = coefficients / coefficients.norm()
+    return unit
