@@ -45,11 +45,11 @@ class PersonalisationConfig(StrictModel):
 
     learning_rate: Annotated[float, Field(ge=0)] = 3e-3
     """Of the shared parameters' copy (Adam)."""
-    residual_rate: Annotated[float, Field(ge=0)] = 3e-3
+    residual_rate: Annotated[float, Field(ge=0)] = 1e-3
     """Of the item residuals (Adam); 0 leaves item vectors as the text says."""
-    batch_users: Annotated[int, Field(ge=1)] = 512
+    batch_users: Annotated[int, Field(ge=1)] = 256
     """Users in a step."""
-    negatives: Annotated[int, Field(ge=1)] = 2048
+    negatives: Annotated[int, Field(ge=1)] = 1024
     """Items against which a target is compared in larger catalogues."""
     max_steps: Annotated[int, Field(ge=0)] = 400
     """Most steps, whatever validation says."""

@@ -8,8 +8,8 @@
 The first part needs no training and is already a fair recommender; the LSTM (Hochreiter &
 Schmidhuber 1997; for recommendation Hidasi et al., ICLR 2016) learns what to correct, and starts
 near zero. Item vectors are frozen and a node's own, so the parameters hold nothing of a catalogue
-and one set of them serves every platform. The correction lives in a fixed public subspace of the
-item space: the profile profits from all dimensions, noise is only paid for few.
+and one set of them serves every platform. The LSTM may be confined to a fixed public subspace of
+the item space, so that noise is paid for fewer parameters while the profile keeps all dimensions.
 """
 
 from __future__ import annotations
@@ -68,9 +68,8 @@ class BehaviourLSTM(nn.Module):
         self.lstm = LSTM(width, hidden)
         self.correction = Linear(hidden, space)
         self.next_event = Linear(hidden, config.event_types)
-        projection = torch.tensor(public_projection(config.item_dim, space), dtype=torch.float32)
-        self.register_buffer("projection", projection, persistent=False)
-        self.projection: Tensor
+        self.register_buffer("projection", _projection(config), persistent=False)
+        self.projection: Tensor | None
         load_vector(self, initial_parameters(config, seed))
 
     def loss_per_user(
@@ -150,15 +149,26 @@ class BehaviourLSTM(nn.Module):
     def _inputs(
         self, vectors: Tensor, events: Tensor, gaps: Tensor, packing: Packing | None
     ) -> Tensor:
-        scaled = (vectors @ self.projection) * self.config.item_dim**0.5
+        read = vectors if self.projection is None else vectors @ self.projection
+        scaled = read * self.config.item_dim**0.5  # every coordinate about one
         adapted = self.adapter(scaled, packing)
         inputs: Tensor = adapted + self.event_type(events, packing) + self.gap(gaps, packing)
         return inputs
 
     def _combine(self, profile: Tensor, hidden: Tensor, packing: Packing | None) -> Tensor:
-        correction = self.correction(hidden, packing) @ self.projection.T
+        correction = self.correction(hidden, packing)
+        if self.projection is not None:
+            correction = correction @ self.projection.T
         query: Tensor = self.config.profile_scale * F.normalize(profile, dim=-1) + correction
         return query
+
+
+def _projection(config: BehaviourConfig) -> Tensor | None:
+    """Basis (item_dim, adapter_dim) of the subspace; None for the whole space."""
+    if config.adapter_dim == config.item_dim:
+        return None
+    basis = public_projection(config.item_dim, config.adapter_dim)
+    return torch.tensor(basis, dtype=torch.float32)
 
 
 def decayed_sum(vectors: Tensor, packing: Packing, decay: float) -> Tensor:

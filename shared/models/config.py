@@ -27,8 +27,10 @@ class BehaviourConfig(StrictModel):
 
     item_dim: Annotated[int, Field(ge=8, le=1024)] = 512
     """Length d of an item vector; less than the encoder's is a public random projection."""
-    adapter_dim: Annotated[int, Field(ge=4, le=1024)] = 128
-    """Dimensions of the public subspace in which the LSTM reads items and corrects the query."""
+    adapter_dim: Annotated[int, Field(ge=4, le=1024)] = 512
+    """Dimensions of the public subspace in which the LSTM reads items and corrects the query; as
+    many as an item has: the whole space. Fewer mean fewer noisy parameters, but learn less, with
+    and without privacy."""
     whitening: Annotated[float, Field(gt=0)] = 0.3
     """Share of the mean eigenvalue added before whitening; large values only centre."""
     input_dim: Annotated[int, Field(ge=4, le=512)] = 64

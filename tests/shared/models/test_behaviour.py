@@ -178,3 +178,9 @@ def test_some_steps_of_training_lower_the_loss() -> None:
         optimiser.step()
         losses.append(loss.item())
     assert losses[-1] < 0.8 * losses[0]
+
+
+def test_the_whole_space_needs_no_projection() -> None:
+    net = BehaviourLSTM(CONFIG.model_copy(update={"adapter_dim": CONFIG.item_dim}))
+    assert net.projection is None
+    assert net.query(batch([2]).inputs, catalogue()).shape == (1, CONFIG.item_dim)
