@@ -12,6 +12,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
+from simulations.datasets.errors import FolderInUseError
 from simulations.datasets.generated import LICENCE, SOURCE, Generated
 
 README: Final = """# {name}
@@ -32,11 +33,11 @@ def write_folder(generated: Generated, folder: Path) -> None:
 
     Raises
     ------
-    FileExistsError
+    FolderInUseError
         The folder exists and is not empty.
     """
     if folder.exists() and any(folder.iterdir()):
-        raise FileExistsError(folder)
+        raise FolderInUseError("the folder is not empty", where=str(folder))
     folder.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
         draft = Path(temporary) / "draft"
