@@ -139,6 +139,7 @@ def test_a_damaged_or_foreign_snapshot_is_refused():
     with pytest.raises(Refusal) as refusal:
         Participant.resume(raw, session=session(round=9), **options)
     assert refusal.value.code == "SA-031"
+    assert "another session" in refusal.value.problem
 
 
 def test_a_refused_message_leaves_the_node_ready_for_the_right_one():
