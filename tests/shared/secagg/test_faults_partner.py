@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from shared.secagg import CollectingAdverts, Refusal, Upload
-from shared.secagg.codec import Kind, join, split
+from shared.secagg.codec import Kind, bitmap, join, split
 from shared.secagg.fixed_point import signed
 from shared.secagg.records import record_bytes, share_bytes
 from tests.shared.secagg.cheating import (
@@ -334,3 +334,35 @@ def test_an_envelope_for_another_holder_is_refused():
     grid = Grid(RULES, to_server=tap, to_node=swap)
     grid.run()
     assert (grid.refused[VICTIM].code, grid.refused[VICTIM].partner) == ("SA-002", CULPRIT)
+
+
+def test_an_upload_masked_for_other_sharers_is_refused():
+    def tap(stage, partner, upload):
+        if (stage, partner) != ("mask", CULPRIT):
+            return upload
+        payload = bitmap(RULES, (1, 2, 3, 4)) + upload.header[HEAD + 32 : -64]
+        header = resigned(upload.header, Kind.UPLOAD, IDENTITIES[CULPRIT], payload)
+        return Upload(header=header, vector=upload.vector)
+
+    grid = Grid(RULES, to_server=tap)
+    assert CULPRIT not in grid.run().survivors
+    assert grid.blamed[CULPRIT].code == "SA-026"
+    assert "other sharers" in grid.blamed[CULPRIT].problem
+
+
+@pytest.mark.parametrize(
+    ("stage", "code"),
+    [
+        ("advertise", "SA-009"),
+        ("share", "SA-009"),
+        ("mask", "SA-017"),
+        ("sign", "SA-019"),
+        ("unmask", "SA-025"),
+    ],
+)
+def test_the_coordinator_itself_stops_where_too_few_are_left(stage, code):
+    grid = Grid(RULES, dropped={4: stage, 5: stage})
+    with pytest.raises(Refusal) as refusal:
+        grid.run()
+    assert refusal.value.code == code
+    assert grid.refused == {}, "no node was asked for what it has to refuse"

@@ -72,6 +72,12 @@ def test_a_policy_that_breaks_a_rule_is_refused(broken):
     assert refusal.value.code == "SA-001"
 
 
+def test_two_partners_are_told_why_they_are_refused():
+    with pytest.raises(Refusal) as refusal:
+        policy(2, 0)
+    assert "subtract its own update" in refusal.value.problem
+
+
 def test_sixteen_bits_need_noise_of_three_steps():
     assert policy(5, 1, ring_bits=16, noise_std=0.001).limit == 6553
 
