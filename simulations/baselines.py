@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-import numpy as np
-
-from clients.data.dataset import Histories
 from clients.evaluation.ranking import Scorer
 from clients.recommenders.base import Recommender
 from clients.recommenders.fusion import Part
@@ -28,44 +25,31 @@ BASELINES: Final[dict[SystemName, Callable[[], Recommender]]] = {
 }
 
 LOCAL_PARTS: Final[dict[str, Callable[[], Recommender]]] = {
-    "popularity": Popularity,
+    "recent_popularity": lambda: Popularity(half_life=1.0),
     "transitions": Transitions,
-    "item_knn": ItemKNN,
     "recent_item_knn": lambda: ItemKNN(decay=0.8),
     "tfidf": TfIdf,
 }
-"""Parts of the fusion beside the behaviour model."""
+"""Parts of the fusion beside the behaviour model; see docs/evaluation.md for their choice."""
 
 MODEL_PART: Final = "behaviour_lstm"
 
 
 def fitted(system: SystemName, platform: LabPlatform) -> Recommender:
-    """A baseline fitted on everything before the test items."""
-    return BASELINES[system]().fit(before_test(platform), platform.catalogue)
+    """A baseline fitted on the training part, as every system is."""
+    return BASELINES[system]().fit(platform.split.training, platform.catalogue)
 
 
-def fusion_parts(platform: LabPlatform, model: Scorer, *, final: bool) -> dict[str, Part]:
+def fusion_parts(platform: LabPlatform, model: Scorer) -> dict[str, Part]:
     """Parts of the fusion of one platform.
 
     Parameters
     ----------
     model
         The personal behaviour model.
-    final
-        Fit the local parts on everything before the test items; else without the validation items,
-        as learning weights requires.
     """
-    histories = before_test(platform) if final else platform.split.training
     parts = {
-        name: Part(make().fit(histories, platform.catalogue), "shares")
+        name: Part(make().fit(platform.split.training, platform.catalogue), "shares")
         for name, make in LOCAL_PARTS.items()
     }
     return {**parts, MODEL_PART: Part(model, "logits")}
-
-
-def before_test(platform: LabPlatform) -> Histories:
-    """Every user's events before its test item; all events of users that are not evaluated."""
-    everything, test = platform.data.histories, platform.split.test.contexts
-    lengths = dict(zip(test.users, test.lengths.tolist(), strict=True))
-    kept = [lengths.get(u, n) for u, n in zip(everything.users, everything.lengths, strict=True)]
-    return everything.first(np.asarray(kept, dtype=np.int64))

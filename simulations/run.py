@@ -231,15 +231,14 @@ class Run:
         measured = self._outcome.measured[platform.name]
         scorer = load(self._model_path(model, platform), self._recipe.model).scorer()
 
+        parts = fusion_parts(platform, scorer)
+
         def learn() -> dict[str, Any]:
-            parts = fusion_parts(platform, scorer, final=False)
             return asdict(learn_weights(parts, platform.split.validation, seed=self._seed))
 
         learned = FusionWeights(**self._work.stage(f"weights.{system}.{platform.name}", learn))
         self._outcome.weights[platform.name, system] = learned.weights
-        measured.measure(
-            system, lambda: Fusion(fusion_parts(platform, scorer, final=True), learned.weights)
-        )
+        measured.measure(system, lambda: Fusion(parts, learned.weights))
 
     def _model_path(self, system: str, platform: LabPlatform) -> Path:
         return self._work.directory("models") / f"{system}.{platform.name}.safetensors"

@@ -88,5 +88,3 @@ def _restrict(database: duckdb.DuckDBPyConnection, zone: str) -> None:
     database.execute("PRAGMA disable_checkpoint_on_shutdown")
     database.execute("SET enable_external_access = false")
     database.execute("SET lock_configuration = true")
-    # One transaction that is never committed: nothing here needs to survive, so no write waits.
-    database.execute("BEGIN TRANSACTION")

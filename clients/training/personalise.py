@@ -1,10 +1,12 @@
 """From shared parameters to a platform's own model, trained without noise because it never leaves.
 
-Three things are learned from the platform's own histories: a fine-tuned copy of the shared
-parameters, a residual on every item vector (what cannot be read from a text: who buys what after
-what), and a bias per item (log popularity, its scale chosen on validation). Training stops when the
-platform's own validation items are ranked no better, and the best state is kept, the untouched
-start included: personalisation can be useless but hardly harmful.
+Three things are learned from the platform's own histories, one stage after the other. First a
+fine-tuned copy of the shared parameters. Then, with it, a residual on every item vector: what
+cannot be read from a text, who buys what after what; it helps most where there are many events an
+item and harms where there are few. Last a bias per item, log popularity at a scale chosen on
+validation. Each stage stops when the platform's own validation items are ranked no better and
+starts from the best state so far, the untouched start included: personalisation can be useless but
+hardly harmful.
 
 Started from a federated model this is the product's last step; started from the public initial
 weights it is the system *local LSTM*, so that what federation adds is the only difference.
@@ -43,16 +45,19 @@ Progress = Callable[[int, int], None]
 class PersonalisationConfig(StrictModel):
     """How a node fine-tunes for itself. Defaults: see docs/models.md for the measurements."""
 
+    text_learning_rate: Annotated[float, Field(ge=0)] = 1e-3
+    """Of the shared parameters' copy (Adam) while item vectors are what the text says; 0 leaves
+    this stage out."""
     learning_rate: Annotated[float, Field(ge=0)] = 3e-3
-    """Of the shared parameters' copy (Adam)."""
+    """Of the shared parameters' copy (Adam) while item residuals are trained with it."""
     residual_rate: Annotated[float, Field(ge=0)] = 1e-3
-    """Of the item residuals (Adam); 0 leaves item vectors as the text says."""
+    """Of the item residuals (Adam); 0 leaves this stage out."""
     batch_users: Annotated[int, Field(ge=1)] = 256
     """Users in a step."""
     negatives: Annotated[int, Field(ge=1)] = 1024
     """Items against which a target is compared in larger catalogues."""
     max_steps: Annotated[int, Field(ge=0)] = 400
-    """Most steps, whatever validation says."""
+    """Most steps of a stage, whatever validation says."""
     check_every: Annotated[int, Field(ge=1)] = 20
     """Steps between two looks at validation."""
     patience: Annotated[int, Field(ge=1)] = 3
@@ -74,9 +79,9 @@ class PersonalModel:
     items
         Catalogue with residuals and biases.
     validation
-        NDCG@10 at each look: the start first, then every `check_every` steps.
+        NDCG@10 at each look: the start first, then every `check_every` steps, both stages.
     steps
-        Steps of the state that was kept.
+        Steps taken, over both stages, when the state that was kept was reached.
     popularity_scale
         Scale of the bias that was chosen.
     """
@@ -125,9 +130,42 @@ def personalise(
         `start` does not fit the model.
     """
     judge = _Judge(config, _some(validation, settings.validation_users, seed))
-    learner = _Learner(config, start, vectors, training, settings, seed)
-    best, history = _train_until_worse(learner, judge, settings, progress)
-    return _with_popularity(best, training, judge, settings, tuple(history))
+    items = ItemMatrix(vectors=vectors)
+    best = _Snapshot(start, items, 0, judge(start, items))
+    curve, taken = [best.ndcg], 0
+    stages = _stages(settings)
+    for number, rates in enumerate(stages):
+        learner = _Learner(config, best.parameters, vectors, training, settings, rates, seed)
+        learner.steps = taken
+        report = _within(progress, number * settings.max_steps - taken, len(stages))
+        best, looks = _train_until_worse(learner, best, judge, settings, report)
+        curve += looks
+        taken = learner.steps
+    return _with_popularity(best, training, judge, settings, tuple(curve))
+
+
+@dataclass(frozen=True, slots=True)
+class _Rates:
+    """Learning rates of one stage."""
+
+    parameters: float
+    residuals: float
+
+
+def _stages(settings: PersonalisationConfig) -> list[_Rates]:
+    stages = []
+    if settings.text_learning_rate > 0:
+        stages.append(_Rates(settings.text_learning_rate, 0.0))
+    if settings.residual_rate > 0:
+        stages.append(_Rates(settings.learning_rate, settings.residual_rate))
+    return stages
+
+
+def _within(progress: Progress | None, shift: int, stages: int) -> Progress | None:
+    """Progress of one stage as progress of all; a stage that ends early leaves a jump."""
+    if progress is None:
+        return None
+    return lambda done, most: progress(done + shift, most * stages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +200,7 @@ class _Learner:
         vectors: Tensor,
         training: Histories,
         settings: PersonalisationConfig,
+        rates: _Rates,
         seed: int,
     ) -> None:
         self._examples = TrainingSet(training, config.history_length)
@@ -170,8 +209,8 @@ class _Learner:
         self._model = BehaviourLSTM(config)
         load_vector(self._model, start)
         self._vectors, self._settings = vectors, settings
-        self._residual = torch.zeros_like(vectors, requires_grad=settings.residual_rate > 0)
-        self._optimiser = torch.optim.Adam(self._groups())
+        self._residual = torch.zeros_like(vectors, requires_grad=rates.residuals > 0)
+        self._optimiser = torch.optim.Adam(self._groups(rates))
         self._users = np.random.default_rng(seed)
         self._negatives = torch.Generator().manual_seed(seed)
         self.steps = 0
@@ -193,12 +232,12 @@ class _Learner:
         parameters = read_vector(self._model)
         return _Snapshot(parameters, items, self.steps, judge(parameters, items))
 
-    def _groups(self) -> list[dict[str, object]]:
+    def _groups(self, rates: _Rates) -> list[dict[str, object]]:
         groups: list[dict[str, object]] = [
-            {"params": list(self._model.parameters()), "lr": self._settings.learning_rate}
+            {"params": list(self._model.parameters()), "lr": rates.parameters}
         ]
         if self._residual.requires_grad:
-            groups.append({"params": [self._residual], "lr": self._settings.residual_rate})
+            groups.append({"params": [self._residual], "lr": rates.residuals})
         return groups
 
     def _draw(self) -> Tensor | None:
@@ -208,13 +247,17 @@ class _Learner:
 
 
 def _train_until_worse(
-    learner: _Learner, judge: _Judge, settings: PersonalisationConfig, progress: Progress | None
+    learner: _Learner,
+    best: _Snapshot,
+    judge: _Judge,
+    settings: PersonalisationConfig,
+    progress: Progress | None,
 ) -> tuple[_Snapshot, list[float]]:
-    """The best state on the way and the validation curve."""
-    best = learner.snapshot(judge)
-    curve, waited = [best.ndcg], 0
-    while learner.steps < settings.max_steps and waited < settings.patience:
-        for _ in range(min(settings.check_every, settings.max_steps - learner.steps)):
+    """The best state so far and on the way, and the validation curve of this stage."""
+    curve: list[float] = []
+    waited, last = 0, learner.steps + settings.max_steps
+    while learner.steps < last and waited < settings.patience:
+        for _ in range(min(settings.check_every, last - learner.steps)):
             learner.step()
             if progress is not None:
                 progress(learner.steps, settings.max_steps)

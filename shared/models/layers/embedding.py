@@ -58,6 +58,7 @@ class _Recorded(torch.autograd.Function):
         index = ctx.index.reshape(ctx.index.numel())
         delta = gradient.reshape(index.numel(), gradient.shape[-1])
         ctx.recorder.add(ctx.layer, Lookups(delta, index, ctx.layer.weight, ctx.layout))
+        ctx.recorder = None  # else records keep the graph, and the graph records, alive
         return (None,) * 5
 
 

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from shared.models.packing import Packing, PackingError
 
-_BLOCKS = 8
-"""Blocks that ragged users are cut into: more waste fewer steps on padding but cost calls."""
+_BLOCKS, _BLOCK_USERS = 8, 16
+"""Most blocks that ragged users are cut into, and fewest users in one: more blocks waste fewer steps
+on padding but cost calls."""
 
 
 class Block(Protocol):
@@ -153,7 +154,7 @@ class Ragged:
             yield Whole((packing.users, packing.steps), packing.order, time_major=True)
             return
         busy = packing.live[0]
-        size = -(-busy // _BLOCKS)
+        size = max(_BLOCK_USERS, -(-busy // _BLOCKS))
         for first in range(0, busy, size):
             yield self._gathered(first, min(busy, first + size))
 

@@ -85,4 +85,5 @@ class _Recorded(torch.autograd.Function):
         delta = gradient.reshape(rows, weight.shape[0])
         inputs = ((layer.weight, x.reshape(rows, weight.shape[1])),)
         ctx.recorder.add(layer, OuterProducts(delta, inputs, layer.bias, ctx.layout))
+        ctx.recorder = None  # else records keep the graph, and the graph records, alive
         return grad_x, None, None, None, None, None

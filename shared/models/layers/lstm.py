@@ -143,6 +143,7 @@ class _Recurrence(torch.autograd.Function):
         inputs = ((layer.weight_ih, x), (layer.weight_hh, before))
         record = OuterProducts(delta, inputs, layer.bias, Ragged(packing), owned=True)
         ctx.recorder.add(layer, record)
+        ctx.recorder = None  # else records keep the graph, and the graph records, alive
         return grad_x, None, None, None, None, None, None
 
 
