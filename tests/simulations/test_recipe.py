@@ -1,0 +1,53 @@
+"""Recipes: shipped ones are valid, overrides apply, mistakes are named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from shared.errors import InvalidValueError, UnknownKeyError, UnreadableConfigError
+from simulations.recipe import OverrideError, UnknownRecipeError, load_recipe, shipped_recipes
+
+
+def test_the_promised_recipes_are_shipped_and_valid() -> None:
+    assert {"quickstart", "amazon", "small-partner"} <= set(shipped_recipes())
+
+
+def test_overrides_reach_nested_keys_with_toml_values() -> None:
+    recipe = load_recipe(
+        "quickstart",
+        ["federation.rounds=3", "encoder=hashed-words", 'data.platforms=["action", "drama"]'],
+    )
+    assert recipe.federation.rounds == 3
+    assert recipe.encoder == "hashed-words"
+    assert recipe.data.platforms == ("action", "drama")
+
+
+def test_an_unknown_key_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(UnknownKeyError, match="did you mean 'rounds'"):
+        load_recipe("quickstart", ["federation.round=3"])
+
+
+def test_a_value_of_the_wrong_type_is_refused() -> None:
+    with pytest.raises(InvalidValueError, match=r"federation\.rounds"):
+        load_recipe("quickstart", ["federation.rounds=many"])
+
+
+@pytest.mark.parametrize("override", ["rounds", "=3", "title.x=1", "title=[1,"])
+def test_a_malformed_override_is_refused(override: str) -> None:
+    with pytest.raises(OverrideError):
+        load_recipe("quickstart", [override])
+
+
+def test_an_unknown_recipe_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(UnknownRecipeError, match="did you mean 'quickstart'"):
+        load_recipe("quickstrat")
+
+
+def test_a_recipe_of_ones_own_is_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('title = "mine"\n[data]\nsource = "movielens"\n', encoding="utf-8")
+    assert load_recipe(str(path)).title == "mine"
+    with pytest.raises(UnreadableConfigError):
+        load_recipe(str(tmp_path / "other.toml"))
