@@ -17,8 +17,8 @@ from torch import Tensor
 from shared.models.packing import Packing, PackingError
 
 _BLOCKS, _BLOCK_USERS = 8, 16
-"""Most blocks that ragged users are cut into, and fewest users in one: more blocks waste fewer steps
-on padding but cost calls."""
+"""Most blocks that ragged users are cut into, and fewest users in one: more blocks waste fewer
+steps on padding but cost calls."""
 
 
 class Block(Protocol):

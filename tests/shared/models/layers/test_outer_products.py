@@ -62,6 +62,15 @@ def test_norms_and_sums_equal_those_of_formed_gradients(
     torch.testing.assert_close(sums, used @ expected, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("users", [17, 40, 200])
+def test_many_ragged_users_in_several_blocks_keep_their_own_norms(users: int) -> None:
+    torch.manual_seed(users)
+    packing = Packing.from_lengths(torch.randint(0, 12, (users,)))
+    record = _record(Ragged(packing), packing.tokens, (3, 2), 9)
+    assert len(list(record.layout.blocks())) > 1
+    torch.testing.assert_close(record.squared_norms(), _gradients(record).square().sum(1))
+
+
 @pytest.mark.parametrize("steps", [1, 2, 40])
 def test_every_way_of_computing_the_norm_agrees(steps: int) -> None:
     torch.manual_seed(0)
