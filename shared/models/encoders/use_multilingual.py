@@ -33,8 +33,8 @@ class UseMultilingual:
     Parameters
     ----------
     threads
-        BLAS threads. One is the default because nodes run several workers; measured on two cores,
-        a second thread buys little on texts as short as titles (docs/models.md).
+        BLAS threads. One is the default because nodes run several workers: on a busy machine a
+        second thread was five times slower (docs/models.md).
 
     Raises
     ------

@@ -1,0 +1,1 @@
+"""Choices of item space, behaviour model and personalisation, judged on validation items only."""

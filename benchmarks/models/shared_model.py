@@ -1,0 +1,69 @@
+"""The shared parameters alone: trained on one platform, with and without privacy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from benchmarks.models.judge import figures
+from clients.recommenders.behaviour import BehaviourScorer
+from clients.training.batches import TrainingSet
+from clients.training.local import LocalTrainer, Protection, StepTerms
+from shared.models.behaviour_parameters import initial_parameters
+from shared.models.config import BehaviourConfig
+from shared.models.item_matrix import ItemMatrix
+from shared.privacy.accounting import Budget, Mechanism, calibrate_noise
+from simulations.platforms import LabPlatform
+
+STEPS, BATCH, CLIP = 120, 1024, 0.5
+CHOICES = (
+    {"adapter_dim": 512, "learning_rate": 1e-2, "epsilon": None},
+    {"adapter_dim": 512, "learning_rate": 3e-3, "epsilon": None},
+    {"adapter_dim": 128, "learning_rate": 1e-2, "epsilon": None},
+    {"adapter_dim": 512, "learning_rate": 1e-2, "epsilon": 8.0},
+    {"adapter_dim": 512, "learning_rate": 3e-3, "epsilon": 8.0},
+    {"adapter_dim": 128, "learning_rate": 1e-2, "epsilon": 8.0},
+)
+
+
+def rows(platform: LabPlatform) -> Iterator[dict[str, Any]]:
+    """The untrained model, then one row a choice."""
+    items = ItemMatrix(vectors=platform.vectors)
+    start = initial_parameters(BehaviourConfig(), 0)
+    untrained = BehaviourScorer(BehaviourConfig(), start, items)
+    yield {"steps": 0, **figures(untrained, platform)}
+    for choice in CHOICES:
+        yield {"steps": STEPS, **choice, **_trained(platform, items, **choice)}
+
+
+def _trained(
+    platform: LabPlatform,
+    items: ItemMatrix,
+    *,
+    adapter_dim: Any,
+    learning_rate: Any,
+    epsilon: Any,
+) -> dict[str, Any]:
+    config = BehaviourConfig(adapter_dim=adapter_dim)
+    examples = TrainingSet(platform.split.training, config.history_length)
+    rate = min(0.5, BATCH / examples.users)
+    terms = StepTerms(
+        learning_rate=learning_rate,
+        sample_rate=rate,
+        expected_batch_size=rate * examples.users,
+        negatives=1024,
+    )
+    protection = _protection(examples.users, rate, epsilon)
+    start = initial_parameters(config, 0)
+    trainer = LocalTrainer(config, examples, items, terms, protection)
+    after = start + trainer.run(start, STEPS)
+    noise = protection.noise_multiplier if protection else 0.0
+    return {"noise": noise, **figures(BehaviourScorer(config, after, items), platform)}
+
+
+def _protection(users: int, rate: float, epsilon: float | None) -> Protection | None:
+    if epsilon is None:
+        return None
+    planned = Mechanism(noise_multiplier=1.0, sample_rate=rate, steps=STEPS)
+    noise = calibrate_noise([planned], Budget(epsilon=epsilon, delta=users**-1.1))
+    return Protection(clipping_norm=CLIP, noise_multiplier=noise)
