@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint check clean
+.PHONY: help demo test test-slow lint check clean compare-metrics bench-private bench-secagg bench-models mutation-secagg
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 22
@@ -23,6 +23,9 @@ demo: $(STAMP)  ## the main job: three platforms learn from each other, table an
 test: $(STAMP)  ## all tests but the slow ones
 	$(BIN)/python -m pytest -n 2 -m 'not slow'
 
+test-slow: $(STAMP)  ## the slow tests; some read $ISTHMUS_SHARED (default ../shared) and are skipped without it
+	$(BIN)/python -m pytest -m slow
+
 lint: $(STAMP)  ## formatting, lint, types, import contract
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -30,6 +33,21 @@ lint: $(STAMP)  ## formatting, lint, types, import contract
 	$(BIN)/lint-imports
 
 check: lint test  ## everything a change must pass
+
+compare-metrics: $(STAMP)  ## our metrics against RecTools, in an environment of its own
+	$(BIN)/python -m benchmarks.metrics
+
+bench-private: $(STAMP)  ## private training against nn.LSTM and Opacus; SMALL=1 for a slice
+	$(BIN)/python -m benchmarks.private $(if $(SMALL),--small)
+
+bench-secagg: $(STAMP)  ## secure aggregation against plain sums and Flower's functions; SMALL=1 for a slice
+	$(BIN)/python -m benchmarks.secagg $(if $(SMALL),--small)
+
+bench-models: $(STAMP)  ## item space, shared model and personalisation on validation items; DATA=folder
+	$(BIN)/python -m benchmarks.models --data $(DATA)
+
+mutation-secagg: $(STAMP)  ## remove each check of secure aggregation: some test must fail
+	$(BIN)/python -m tests.shared.secagg.mutations
 
 clean:  ## remove the environment and caches, keep runs/
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
