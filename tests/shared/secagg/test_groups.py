@@ -78,3 +78,14 @@ def test_a_round_with_groups_has_one_attempt():
     with pytest.raises(Refusal):
         grid.run()
     assert {refusal.code for refusal in grid.refused.values()} == {"SA-014"}
+
+
+def test_a_roster_that_leaves_a_group_too_small_is_refused_before_any_share():
+    rules = policy(9, 0, groups=3)
+    grid = Grid(rules)
+    adverts = CollectingAdverts(rules, grid.place)
+    for i in rules.ids[:8]:
+        adverts.receive(i, grid.nodes[i].advertise())
+    with pytest.raises(Refusal) as refusal:
+        adverts.close()
+    assert refusal.value.code == "SA-009"
