@@ -23,6 +23,7 @@ from clients.data.sources import Batch, MalformedRow, Source
 from shared.contract import TIME, USER
 
 LONGEST_ID: Final = 512
+PORTION_ROWS: Final = 1_000_000
 ROW: Final = "row"
 
 Flags = NDArray[np.bool_]
@@ -71,26 +72,30 @@ class Intake:
         self._key = key
         self._constants = constants
 
-    def reader(self) -> pa.RecordBatchReader | None:
-        """The rows as a stream with `ROW` and the contract's columns; none if there is no row.
+    def portions(self) -> Iterator[pa.RecordBatchReader]:
+        """The rows as consecutive streams with `ROW` and the contract's columns.
+
+        A portion must be read to its end before the next one is taken. DuckDB holds what one
+        statement inserts in memory until the statement ends, so one stream would not be bounded.
 
         Raises
         ------
         DataError
-            The source cannot be read.
+            The source cannot be read to its end.
         """
         batches = self._batches()
-        first = next(batches, None)
-        if first is None:
-            return None
-        return pa.RecordBatchReader.from_batches(first.schema, self._guarded(first, batches))
+        for first in batches:
+            yield pa.RecordBatchReader.from_batches(first.schema, self._portion(first, batches))
 
-    def _guarded(
+    def _portion(
         self, first: pa.RecordBatch, rest: Iterator[pa.RecordBatch]
     ) -> Iterator[pa.RecordBatch]:
         yield first
+        rows = len(first)
         try:
-            yield from rest
+            while rows < PORTION_ROWS and (batch := next(rest, None)) is not None:
+                yield batch
+                rows += len(batch)
         except Exception as error:
             self.failure = error
             raise

@@ -30,14 +30,18 @@ CREATE TABLE staged_items (
 """
 
 # A number stays a number and is given its unit later; a date becomes seconds since 1970.
-_NUMBERS: Final = "CREATE MACRO number(t) AS t; CREATE MACRO seconds(t) AS NULL::DOUBLE"
-_DATES: Final = (
-    "CREATE MACRO number(t) AS NULL::DOUBLE; CREATE MACRO seconds(t) AS epoch(t::TIMESTAMPTZ)"
-)
-_TEXTS: Final = (
-    "CREATE MACRO number(t) AS TRY_CAST(t AS DOUBLE);"
-    "CREATE MACRO seconds(t) AS epoch(TRY_CAST(t AS TIMESTAMPTZ))"
-)
+_NUMBERS: Final = """
+CREATE OR REPLACE MACRO number(t) AS t;
+CREATE OR REPLACE MACRO seconds(t) AS NULL::DOUBLE
+"""
+_DATES: Final = """
+CREATE OR REPLACE MACRO number(t) AS NULL::DOUBLE;
+CREATE OR REPLACE MACRO seconds(t) AS epoch(t::TIMESTAMPTZ)
+"""
+_TEXTS: Final = """
+CREATE OR REPLACE MACRO number(t) AS TRY_CAST(t AS DOUBLE);
+CREATE OR REPLACE MACRO seconds(t) AS epoch(TRY_CAST(t AS TIMESTAMPTZ))
+"""
 
 _STAGE_EVENTS: Final = """
 INSERT INTO staged_events
@@ -99,11 +103,9 @@ def stage_events(
     """
     names, indices = list(codes), list(codes.values())
     database.execute("INSERT INTO event_names SELECT unnest(?), unnest(?)", [names, indices])
-    reader = intake.reader()
-    if reader is None:
-        return
-    database.execute(_time_macros(reader.schema.field(TIME).type))
-    _run(database, _STAGE_EVENTS, reader, intake)
+    for reader in intake.portions():
+        database.execute(_time_macros(reader.schema.field(TIME).type))
+        _run(database, _STAGE_EVENTS, reader, intake)
 
 
 def stage_items(database: duckdb.DuckDBPyConnection, intake: Intake, separator: str) -> None:
@@ -114,8 +116,7 @@ def stage_items(database: duckdb.DuckDBPyConnection, intake: Intake, separator: 
     DataError
         The source cannot be read to its end.
     """
-    reader = intake.reader()
-    if reader is not None:
+    for reader in intake.portions():
         _run(database, _STAGE_ITEMS, reader, intake, separator=separator)
 
 

@@ -1,6 +1,7 @@
 """The door: what passes carries pseudonyms, what does not is counted."""
 
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,9 +16,9 @@ COLUMNS = {"user_id": "who", "item_id": "what"}
 def admit(users: list[object], items: list[object]) -> tuple[pa.Table, tuple[Problem, ...]]:
     tally = Tally("events", 5)
     source = TableSource("t", pa.table({"who": pa.array(users), "what": pa.array(items)}))
-    reader = Intake(source, COLUMNS, tally, key=KEY, constants={"event": "view"}).reader()
-    assert reader is not None
-    return reader.read_all(), tally.problems(len(users))
+    intake = Intake(source, COLUMNS, tally, key=KEY, constants={"event": "view"})
+    (table,) = (reader.read_all() for reader in intake.portions())
+    return table, tally.problems(len(users))
 
 
 def test_users_leave_as_pseudonyms_and_constants_are_added() -> None:
@@ -55,7 +56,17 @@ def test_numbers_and_text_give_the_same_pseudonym() -> None:
 
 def test_an_empty_source_has_no_stream() -> None:
     source = TableSource("t", pa.table({"who": pa.array([], pa.string())}))
-    assert Intake(source, {"user_id": "who"}, Tally("events", 5), key=KEY).reader() is None
+    intake = Intake(source, {"user_id": "who"}, Tally("events", 5), key=KEY)
+    assert list(intake.portions()) == []
+
+
+def test_portions_hold_every_row_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clients.data.intake.PORTION_ROWS", 3)
+    batches = [pa.table({"who": [f"u{n}"]}) for n in range(7)]
+    source = TableSource("t", pa.concat_tables(batches))
+    intake = Intake(source, {"user_id": "who"}, Tally("events", 5), key=KEY)
+    rows = [reader.read_all()["row"].to_pylist() for reader in intake.portions()]
+    assert rows == [[1, 2, 3], [4, 5, 6], [7]]
 
 
 @given(st.lists(st.text(), min_size=1))
