@@ -26,7 +26,7 @@ class UnsupportedLayerError(PrivacyError):
 
     code = "PRIV-001"
     default_remedy = (
-        "use Linear, Embedding, LSTM or LayerNorm of shared.models.layers, freeze the parameter, "
+        "use Linear, Embedding or LSTM of shared.models.layers, freeze the parameter, "
         "or train the model through Opacus with the same ledger"
     )
 
