@@ -7,10 +7,10 @@ import pickle
 import numpy as np
 import pytest
 
-from shared.secagg import CollectingAdverts, Refusal, Upload
+from shared.secagg import CollectingAdverts, Refusal, Suite, Upload
 from shared.secagg.codec import Kind, bitmap, join, split
 from shared.secagg.fixed_point import signed
-from shared.secagg.records import record_bytes, share_bytes
+from shared.secagg.records import record_bytes, share_bytes, wrap_bytes
 from tests.shared.secagg.cheating import (
     CULPRIT,
     HEAD,
@@ -366,3 +366,52 @@ def test_the_coordinator_itself_stops_where_too_few_are_left(stage, code):
         grid.run()
     assert refusal.value.code == code
     assert grid.refused == {}, "no node was asked for what it has to refuse"
+
+
+def test_wrapped_secrets_of_another_partner_are_refused():
+    rules = policy(5, 1, suite=Suite.HYBRID_AES256)
+    size = record_bytes(wrap_bytes(5))
+    kept = {}
+
+    def tap(stage, partner, raw):
+        if stage != "share":
+            return raw
+        kept[partner] = raw[-size:]
+        return raw[:-size] + kept[2] if partner == CULPRIT else raw
+
+    grid = Grid(rules, to_server=tap)
+    assert CULPRIT not in grid.run().survivors
+    assert grid.blamed[CULPRIT].code == "SA-030"
+
+
+def test_a_dropped_dealer_that_wrapped_other_secrets_is_named(monkeypatch):
+    from shared.secagg import dealing
+
+    original = dealing._wrap
+
+    def wrap(dealer, sent):
+        swapped = {i: bytes(32) for i in sent} if dealer.me == CULPRIT else sent
+        return original(dealer, swapped)
+
+    monkeypatch.setattr(dealing, "_wrap", wrap)
+    grid = Grid(policy(5, 0, suite=Suite.HYBRID_AES256), dropped={CULPRIT: "mask"})
+    with pytest.raises(Refusal) as refusal:
+        grid.run()
+    assert (refusal.value.code, refusal.value.partner) == ("SA-024", CULPRIT)
+
+
+def test_kem_secrets_that_do_not_match_their_commitment_name_their_dealer(monkeypatch):
+    from shared.secagg import keys as agreed
+
+    original = agreed.kem_commitment
+
+    def commitment(secret, context, dealer, holder):
+        wrong = (dealer, holder) == (CULPRIT, VICTIM) and commitment.first
+        commitment.first = commitment.first and not wrong
+        return bytes(32) if wrong else original(secret, context, dealer, holder)
+
+    commitment.first = True
+    monkeypatch.setattr(agreed, "kem_commitment", commitment)
+    grid = Grid(policy(5, 0, suite=Suite.HYBRID_AES256))
+    grid.run()
+    assert (grid.refused[VICTIM].code, grid.refused[VICTIM].partner) == ("SA-013", CULPRIT)
