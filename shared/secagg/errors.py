@@ -19,7 +19,7 @@ from shared.errors import SecAggError
 class Refusal(SecAggError):  # noqa: N818 - a refusal is the protocol's word
     """Base of every refusal; `partner` is the id of the culprit, if one is known."""
 
-    code: ClassVar[str] = "SA-000"
+    code: ClassVar[str] = "SA-090"
 
     def __init__(
         self, problem: str, *, partner: int | None = None, where: str = "", remedy: str = ""

@@ -14,7 +14,8 @@ PLAN = bytes(32)
 
 
 def _state(value: float) -> ServerState:
-    return ServerState.start(np.full(5, value, dtype=np.float32))
+    vector = np.full(5, value, dtype=np.float32)
+    return ServerState(model=vector, velocity=np.zeros_like(vector), average=vector)
 
 
 def test_the_newest_round_is_taken_up_again(tmp_path: Path) -> None:
