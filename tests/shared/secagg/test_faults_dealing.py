@@ -1,4 +1,4 @@
-"""Fault C4 in detail: shares, signatures and reveals that fit their signature but not the session."""
+"""Fault C4 in detail: what fits its signature but not the session, is refused by name."""
 
 from __future__ import annotations
 
