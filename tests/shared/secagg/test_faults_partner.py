@@ -415,3 +415,11 @@ def test_kem_secrets_that_do_not_match_their_commitment_name_their_dealer(monkey
     grid = Grid(policy(5, 0, suite=Suite.HYBRID_AES256))
     grid.run()
     assert (grid.refused[VICTIM].code, grid.refused[VICTIM].partner) == ("SA-013", CULPRIT)
+
+
+@pytest.mark.parametrize("words", [(), (1, 2)])
+def test_another_number_of_words_is_refused_at_the_node(words):
+    grid = Grid(RULES)
+    grid.words[CULPRIT] = words
+    assert CULPRIT not in grid.run().survivors
+    assert grid.refused[CULPRIT].code == "SA-021"
