@@ -1,0 +1,15 @@
+"""The coordinator stays light: no torch, no accountant, no data libraries."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+HEAVY = ("torch", "opacus", "dp_accounting", "pandas", "duckdb", "scipy", "sklearn")
+
+
+def test_the_coordinator_needs_none_of_the_nodes_heavy_libraries() -> None:
+    hide = "".join(f"sys.modules[{name!r}] = None; " for name in HEAVY)
+    command = [sys.executable, "-c", f"import sys; {hide}import server.app"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
