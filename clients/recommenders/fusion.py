@@ -31,7 +31,7 @@ Float32s = NDArray[np.float32]
 
 FLOOR = 0.5
 """Weight of the uniform distribution that is mixed with shares, beside 1 for the shares."""
-MEMORY = 400 << 20
+MEMORY = 200 << 20
 """Bytes of log-probabilities held while weights are learned; more users are not looked at."""
 
 
