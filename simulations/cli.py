@@ -55,7 +55,7 @@ def run(
 
     resolved = load_recipe(recipe, sets or ())
     where = out or Path("runs") / Path(recipe).stem
-    Run(
+    work = Run(
         resolved,
         Path(recipe).stem,
         where,
@@ -63,7 +63,12 @@ def run(
         engine=engine.value,
         seed=seed,
         restart=restart,
-    ).execute(Console())
+    )
+    try:
+        work.execute(Console())
+    except KeyboardInterrupt:
+        Console(stderr=True).print("interrupted; the same command again continues from here")
+        raise typer.Exit(130) from None
 
 
 @app.command()

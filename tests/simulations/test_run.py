@@ -132,3 +132,19 @@ def test_the_commands_run_report_and_show_the_privacy_of_a_node(tmp_path: Path) 
 def test_recipes_are_listed() -> None:
     listed = CliRunner().invoke(app, ["recipes"])
     assert "quickstart" in listed.output
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_an_interruption_says_how_to_continue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY, encoding="utf-8")
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("simulations.run.load_data", interrupt)
+    done = CliRunner().invoke(app, ["run", str(path), "--out", str(tmp_path / "out")])
+    assert done.exit_code == 130
+    assert "same command again" in done.output
