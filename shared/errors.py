@@ -9,6 +9,7 @@
     ├── PrivacyError       accounting, ledger, private training           PRIV-
     ├── SecAggError        secure aggregation                             SA-
     ├── FederationError    plans, rounds, messages                        FED-
+    ├── ServiceError       the node's service: requests, models, text     SRV-
     └── LabError           recipes, runs and reports                      LAB-
 
 Concrete errors stand beside the code that raises them and inherit from one of these; each has a
@@ -87,6 +88,12 @@ class FederationError(IsthmusError):
     """A plan, round or message is refused."""
 
     code = "FED-000"
+
+
+class ServiceError(IsthmusError):
+    """The node's service cannot answer a request or use a model."""
+
+    code = "SRV-000"
 
 
 class LabError(IsthmusError):

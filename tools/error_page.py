@@ -25,6 +25,7 @@ AREAS = {
     "PRIV": "Privacy",
     "SA": "Secure aggregation",
     "FED": "Federation",
+    "SRV": "Service",
     "LAB": "Laboratory",
 }
 
