@@ -1,4 +1,4 @@
-"""`isthmus-node`: what a platform's engineers call. Each command is a module of `clients.commands`."""
+"""`isthmus-node`: what a platform's engineers call; each command is one of `clients.commands`."""
 
 from __future__ import annotations
 
