@@ -7,6 +7,8 @@ import sys
 import typer
 from rich.console import Console
 
+from clients.commands.join import join
+from clients.commands.pin import pin
 from clients.commands.privacy import privacy
 from shared.errors import IsthmusError
 
@@ -24,6 +26,8 @@ def node() -> None:
 
 
 app.command()(privacy)
+app.command()(join)
+app.command()(pin)
 
 
 def main() -> None:

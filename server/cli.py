@@ -1,0 +1,36 @@
+"""`isthmus-coordinator`: what an operator calls; each command is one of `server.commands`."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.console import Console
+
+from server.commands.approve import approve
+from server.commands.init import init
+from server.commands.invite import invite
+from server.commands.revoke import revoke
+from shared.errors import IsthmusError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="The coordinator of a federation.",
+)
+for command in (init, invite, approve, revoke):
+    app.command()(command)
+
+
+def main() -> None:
+    """Entry point: known errors end with their message and exit code 2."""
+    try:
+        app()
+    except IsthmusError as error:
+        Console(stderr=True).print(str(error), style="red", markup=False, highlight=False)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
