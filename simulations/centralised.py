@@ -20,8 +20,8 @@ from shared.models.item_matrix import ItemMatrix
 from shared.models.losses import draw_negatives
 from shared.models.parameters import Float32s
 from shared.models.torch_parameters import load_vector, read_vector
+from shared.progress import Step
 from simulations.platforms import LabPlatform
-from simulations.progress import Step
 from simulations.recipe import CentralisedRecipe
 
 

@@ -26,8 +26,8 @@ from shared.models.config import BehaviourConfig, EncoderChoice
 from shared.models.parameters import Float32s
 from shared.plan import Aggregation, LocalSteps, Partner, PrivacyTerms, TrainingPlan
 from shared.privacy.accounting import Mechanism, epsilon
+from shared.progress import Step
 from simulations.grid import LocalGrid
-from simulations.progress import Step
 from simulations.ray_engine import run_on_ray
 
 MESSAGES_A_ROUND = 5

@@ -18,11 +18,11 @@ from shared.errors import LabError
 from shared.models.config import BehaviourConfig
 from shared.models.encoders import EncodingCache, TextEncoder
 from shared.models.item_space import item_vectors
+from shared.progress import Step
 from simulations.datasets.federation import FederationData
 from simulations.datasets.folder import load_folder
 from simulations.datasets.generated import load_generated
 from simulations.datasets.movielens import load_movielens
-from simulations.progress import Step
 from simulations.recipe import DataRecipe
 
 CACHE_VARIABLE = "ISTHMUS_CACHE"

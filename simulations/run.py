@@ -24,6 +24,7 @@ from shared.models.config import EncoderChoice
 from shared.models.encoders import load_encoder
 from shared.models.parameters import Float32s
 from shared.plan import PrivacyTerms
+from shared.progress import Reporter, Step, reporter
 from simulations.baselines import BASELINES, fitted, fusion_parts
 from simulations.centralised import train_centralised
 from simulations.federated import FederatedLab, FederatedResult, FederatedTask
@@ -31,7 +32,6 @@ from simulations.measured import Measured
 from simulations.outcome import LOCAL_FUSION, Outcome, write_validation
 from simulations.personal_models import kept, load
 from simulations.platforms import LabPlatform, load_data, names, prepare
-from simulations.progress import Reporter, Step, reporter
 from simulations.recipe import Recipe
 from simulations.reporting import render_table, write_report
 from simulations.results import SystemName, read_results, write_results
