@@ -13,6 +13,7 @@ from server.home import CoordinatorHome
 from server.partners import (
     AdmittedPartner,
     IdentityTakenError,
+    IssuedCertificate,
     PartnersFile,
     read_partners,
     write_partners,
@@ -120,15 +121,17 @@ def approve(home: CoordinatorHome, request_file: Path, fingerprint: str) -> Path
     key = request.transport_key()
     days = read_settings(home).certificates.partner_days
     certificate = issue_client_certificate(home, request.partner, key, days)
-    serial = f"{certificate.serial_number:x}"
+    issued = IssuedCertificate(
+        serial=f"{certificate.serial_number:x}",
+        transport=public_pem(key).decode(),
+        expires=certificate.not_valid_after_utc,
+    )
     partner = AdmittedPartner(
         name=request.partner,
         number=known.number if known else 1 + max((p.number for p in partners.partners), default=0),
         identity=request.identity,
         declared_users=request.declared_users,
-        transport=public_pem(key).decode(),
-        serials=(*(known.serials if known else ()), serial),
-        expires=certificate.not_valid_after_utc.isoformat(),
+        certificates=(*(known.certificates if known else ()), issued),
     )
     write_partners(home, partners.with_partner(partner))
     admission = Admission(
@@ -148,9 +151,7 @@ def revoke(home: CoordinatorHome, name: str) -> AdmittedPartner:
     """
     partners = read_partners(home)
     partner = partners.find(name).model_copy(update={"revoked": True})
-    withdrawn = (*partners.withdrawn, *partner.serials)
-    file = partners.with_partner(partner).model_copy(update={"withdrawn": withdrawn})
-    write_partners(home, file)
+    write_partners(home, partners.with_partner(partner))
     return partner
 
 
@@ -166,7 +167,7 @@ def _known(partners: PartnersFile, request: JoinRequest) -> AdmittedPartner | No
     for partner in partners.active():
         if (partner.name == request.partner) != (partner.identity == request.identity):
             raise IdentityTakenError(f"{request.partner!r} or its identity belongs to a partner")
-        if partner.transport == key and partner.name != request.partner:
+        if key in [c.transport for c in partner.certificates] and partner.name != request.partner:
             raise IdentityTakenError("the transport key belongs to another partner")
     return next((p for p in partners.active() if p.identity == request.identity), None)
 

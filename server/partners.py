@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import Field
@@ -28,6 +29,17 @@ class IdentityTakenError(FederationError):
     default_remedy = "revoke the partner first if its key is lost, or invite it under another name"
 
 
+class IssuedCertificate(StrictModel):
+    """One client certificate of a partner."""
+
+    serial: str
+    """Serial number, hex."""
+    transport: str
+    """The public key that it is for, PEM; the SuperNode signs its requests with it."""
+    expires: datetime
+    """End of its validity."""
+
+
 class AdmittedPartner(StrictModel):
     """One partner."""
 
@@ -39,12 +51,8 @@ class AdmittedPartner(StrictModel):
     """Ed25519 identity, compared out of band."""
     declared_users: Annotated[int, Field(ge=1)]
     """Public lower bound on the partner's users."""
-    transport: str
-    """Transport public key, PEM: with which the SuperNode signs its requests."""
-    serials: tuple[str, ...]
-    """Serial numbers of its certificates, hex, oldest first; the last one is in use."""
-    expires: str
-    """When the certificate in use expires, ISO 8601."""
+    certificates: tuple[IssuedCertificate, ...]
+    """Oldest first. After a renewal the one before stays valid until it expires."""
     revoked: bool = False
     """Refused at the edge and left out of plans."""
 
@@ -56,8 +64,6 @@ class PartnersFile(StrictModel):
     """Version of this format."""
     partners: tuple[AdmittedPartner, ...] = ()
     """In the order of their admission, revoked ones included."""
-    withdrawn: tuple[str, ...] = ()
-    """Serial numbers that are refused although they have not expired, hex."""
 
     def active(self) -> tuple[AdmittedPartner, ...]:
         """Partners that are not revoked."""
@@ -76,10 +82,10 @@ class PartnersFile(StrictModel):
         return found
 
     def admitted(self, serial: str) -> AdmittedPartner | None:
-        """The active partner that holds the certificate `serial` (hex), unless it is withdrawn."""
-        if serial in self.withdrawn:
-            return None
-        return next((p for p in self.active() if serial in p.serials), None)
+        """The partner that holds the certificate `serial` (hex), unless it is revoked."""
+        return next(
+            (p for p in self.active() if serial in [c.serial for c in p.certificates]), None
+        )
 
     def with_partner(self, partner: AdmittedPartner) -> PartnersFile:
         """With `partner` added, or in place of the one of its number."""

@@ -18,4 +18,4 @@ def revoke(
     from server.home import CoordinatorHome
 
     revoked = withdraw(CoordinatorHome(home), partner)
-    typer.echo(f"{revoked.name} is refused from now on ({len(revoked.serials)} certificates).")
+    typer.echo(f"{revoked.name} is refused from now on ({len(revoked.certificates)} certificates).")

@@ -141,7 +141,7 @@ def test_a_renewal_needs_no_fingerprint_and_brings_a_new_key(
     assert first.public_key() != second.public_key()
     partners = read_partners(coordinator)
     assert len(partners.partners) == 1
-    assert len(partners.find("shop").serials) == 2
+    assert len(partners.find("shop").certificates) == 2
 
 
 def test_an_admission_for_another_key_is_refused(
@@ -160,7 +160,7 @@ def test_an_admission_for_another_key_is_refused(
 def test_revoked_partners_are_known_to_nobody(coordinator: CoordinatorHome, tmp_path: Path) -> None:
     request, path = _ask(coordinator, NodeHome(tmp_path / "node"), "shop")
     approve(coordinator, path, request.fingerprint())
-    serial = read_partners(coordinator).find("shop").serials[0]
+    serial = read_partners(coordinator).find("shop").certificates[0].serial
     assert read_partners(coordinator).admitted(serial)
     revoke(coordinator, "shop")
     assert read_partners(coordinator).admitted(serial) is None

@@ -1,0 +1,213 @@
+"""From a partner's position: admitted partners, with their own key, the Fleet API; no more."""
+
+from __future__ import annotations
+
+import base64
+import socket
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from clients.home import NodeHome
+from clients.network_home import NetworkHome
+from server.authority import create_authority, issue_client_certificate
+from server.edge import FLEET, Edge, Register
+from server.edge_server import configuration
+from server.enrolment import revoke
+from server.home import CoordinatorHome
+from server.partners import read_partners
+from server.settings import read_settings
+from shared.credentials import load_transport_key, public_pem
+from tests.network import admitted_node, client_context, coordinator, serving
+
+MAX_BYTES = 100_000
+
+
+@dataclass
+class World:
+    home: CoordinatorHome
+    node: NodeHome
+    port: int
+    seen: list[httpx.Request] = field(default_factory=list)
+
+    def client(self, node: NodeHome | None) -> httpx.Client:
+        return httpx.Client(
+            base_url=f"https://localhost:{self.port}", verify=client_context(self.home, node)
+        )
+
+    def headers(self) -> dict[str, str]:
+        key = load_transport_key(NetworkHome.of(self.node).key).public_key()
+        return {"flwr-public-key": base64.b64encode(public_pem(key)).decode()}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    home = coordinator(tmp_path)
+    world = World(home, admitted_node(home, tmp_path, "shop"), read_settings(home).edge.port)
+
+    def link(request: httpx.Request) -> httpx.Response:
+        world.seen.append(request)
+        return httpx.Response(200, content=b"pong", headers={"set-cookie": "x"})
+
+    upstream = httpx.AsyncClient(base_url="https://link", transport=httpx.MockTransport(link))
+    edge = Edge(Register(home), upstream, max_bytes=MAX_BYTES, seconds=0.5)
+    with serving(uvicorn.Server(configuration(edge, home, read_settings(home)))):
+        yield world
+
+
+def test_every_fleet_call_and_health_pass(world: World) -> None:
+    with world.client(world.node) as client:
+        for path in sorted(FLEET):
+            answer = client.post(path, content=b"ping", headers=world.headers())
+            assert (answer.status_code, answer.content) == (200, b"pong")
+            assert "set-cookie" not in answer.headers
+        assert client.get("/health").status_code == 200
+    assert [r.content for r in world.seen[:-1]] == [b"ping"] * len(FLEET)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/control/start-run",
+        "/v1/control/register-node",
+        "/v1/runtime/acquire-task",
+        "/v1/fleet/register-node",
+        "/v1/fleet/unregister-node",
+        "/v1/fleet/",
+        "/v1/fleet/../control/start-run",
+        "/v1/fleet/%2e%2e/control/start-run",
+        "/v1/fleet/get-run?x=1",
+        "/v1/fleet//get-run",
+        "/V1/fleet/get-run",
+        "/docs",
+        "/openapi.json",
+        "/",
+    ],
+)
+def test_everything_else_is_403(world: World, path: str) -> None:
+    for method in ("POST", "GET", "PUT", "OPTIONS"):
+        request = f"{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n".encode()
+        headers = "".join(f"{k}: {v}\r\n" for k, v in world.headers().items()).encode()
+        assert _raw(world, request + headers + b"\r\n").startswith(b"HTTP/1.1 403")
+    assert not world.seen
+
+
+def test_no_certificate_no_connection(world: World) -> None:
+    with world.client(None) as client, pytest.raises(httpx.TransportError):
+        client.get("/health")
+
+
+def test_a_certificate_of_another_authority_is_refused(world: World, tmp_path: Path) -> None:
+    other = coordinator(tmp_path / "other")
+    stranger = admitted_node(other, tmp_path / "other", "shop")
+    with world.client(stranger) as client, pytest.raises(httpx.TransportError):
+        client.get("/health")
+
+
+def test_an_expired_certificate_is_refused(world: World) -> None:
+    _replace_certificate(world, days=0)
+    with world.client(world.node) as client, pytest.raises(httpx.TransportError):
+        client.get("/health")
+
+
+def test_a_certificate_that_nobody_registered_is_refused(world: World) -> None:
+    _replace_certificate(world, days=1)
+    with world.client(world.node) as client:
+        assert client.get("/health").status_code == 403
+
+
+def test_a_revocation_holds_at_once_on_open_connections(world: World) -> None:
+    with world.client(world.node) as client:
+        assert client.get("/health").status_code == 200
+        revoke(world.home, "shop")
+        assert client.get("/health").status_code == 403
+
+
+def test_a_stolen_certificate_cannot_speak_with_another_nodes_key(
+    world: World, tmp_path: Path
+) -> None:
+    bank = admitted_node(world.home, tmp_path, "bank")
+    with world.client(bank) as client:
+        answer = client.post("/v1/fleet/pull-messages", headers=world.headers())
+        assert answer.status_code == 403
+        assert client.post("/v1/fleet/pull-messages").status_code == 403
+    assert not world.seen
+
+
+def test_two_keys_in_one_request_are_refused(world: World) -> None:
+    ((name, value),) = world.headers().items()
+    head = f"POST /v1/fleet/get-run HTTP/1.1\r\nhost: x\r\n{name}: {value}\r\n{name}: {value}\r\n"
+    assert _raw(world, f"{head}content-length: 0\r\n\r\n".encode()).startswith(b"HTTP/1.1 403")
+
+
+def test_a_request_that_is_too_large_is_not_passed_on(world: World) -> None:
+    with world.client(world.node) as client:
+        answer = client.post(
+            "/v1/fleet/push-object", content=b"x" * (MAX_BYTES + 1), headers=world.headers()
+        )
+    assert answer.status_code == 413
+    assert not world.seen
+
+
+def test_dripping_bytes_are_cut_off(world: World) -> None:
+    ((name, value),) = world.headers().items()
+    head = f"POST /v1/fleet/push-object HTTP/1.1\r\nhost: x\r\n{name}: {value}\r\n"
+    assert _raw(world, f"{head}content-length: 10\r\n\r\nabc".encode()).startswith(b"HTTP/1.1 408")
+    assert not world.seen
+
+
+def test_an_upload_cut_half_way_is_not_passed_on(world: World) -> None:
+    ((name, value),) = world.headers().items()
+    head = f"POST /v1/fleet/push-object HTTP/1.1\r\nhost: x\r\n{name}: {value}\r\n"
+    with _connect(world) as connection:
+        connection.sendall(f"{head}content-length: 10\r\n\r\nabc".encode())
+    with world.client(world.node) as client:
+        assert client.get("/health").status_code == 200
+    assert [r.url.path for r in world.seen] == ["/health"]
+
+
+def test_a_silent_superlink_is_503(world: World, tmp_path: Path) -> None:
+    home = coordinator(tmp_path / "b")
+    node = admitted_node(home, tmp_path / "b", "shop")
+    link = httpx.AsyncClient(base_url="http://127.0.0.1:9")
+    edge = Edge(Register(home), link, max_bytes=10, seconds=1.0)
+    port = read_settings(home).edge.port
+    server = uvicorn.Server(configuration(edge, home, read_settings(home)))
+    with serving(server), httpx.Client(verify=client_context(home, node)) as client:
+        assert client.get(f"https://localhost:{port}/health").status_code == 503
+
+
+def test_an_authority_may_not_be_a_subordinate_one(tmp_path: Path) -> None:
+    home = CoordinatorHome(tmp_path / "c")
+    create_authority(home, "x")
+    from cryptography import x509
+
+    root = x509.load_pem_x509_certificate(home.authority.read_bytes())
+    constraints = root.extensions.get_extension_for_class(x509.BasicConstraints).value
+    assert (constraints.ca, constraints.path_length) == (True, 0)
+
+
+def _replace_certificate(world: World, days: int) -> None:
+    network = NetworkHome.of(world.node)
+    key = load_transport_key(network.key).public_key()
+    certificate = issue_client_certificate(world.home, "shop", key, days)
+    serials = [c.serial for c in read_partners(world.home).find("shop").certificates]
+    assert f"{certificate.serial_number:x}" not in serials
+    network.certificate.write_bytes(certificate.public_bytes(Encoding.PEM))
+
+
+def _connect(world: World) -> ssl.SSLSocket:
+    raw = socket.create_connection(("localhost", world.port))
+    return client_context(world.home, world.node).wrap_socket(raw, server_hostname="localhost")
+
+
+def _raw(world: World, request: bytes) -> bytes:
+    with _connect(world) as connection:
+        connection.sendall(request)
+        return connection.recv(1000)
