@@ -43,6 +43,15 @@ class Attempts:
         write_json(self._path, {**taken, str(number): attempt})
         return attempt
 
+    def last(self, number: int) -> int | None:
+        """The attempt at round `number` that was begun last, if any.
+
+        Raises
+        ------
+        AttemptsFileError
+        """
+        return self._read().get(str(number))
+
     def _read(self) -> dict[str, int]:
         if not self._path.exists():
             return {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,13 +13,16 @@ from flwr.serverapp import Grid
 from server.attempts import Attempts
 from server.checkpoint import Checkpoints
 from server.exchange import exchange
+from server.journal import Journal
 from server.rounds import Deadlines, Opened, RoundLostError, RoundReport, RoundRunner
 from shared.errors import FederationError, IsthmusError
 from shared.optimiser import ServerState, advance
 from shared.plan import TrainingPlan
-from shared.wire import RELEASE, Parcel
+from shared.start import session_policy
+from shared.wire import RELEASE, UNMASK, Parcel
 
-MAX_ATTEMPTS = 3
+MAX_ATTEMPTS = 5
+GATHER_POLL_SECONDS = 0.5
 logger = logging.getLogger(__name__)
 Observe = Callable[[RoundReport], None]
 
@@ -31,19 +35,32 @@ class RunFailedError(FederationError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Gathering:
+    """Seconds to wait for nodes before an attempt at a round."""
+
+    all_seconds: float = 60.0
+    """For all of them, when there are enough already."""
+    enough_seconds: float = 900.0
+    """For as many as a sum needs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunSettings:
     """What the coordinator decides by itself.
 
     Attributes
     ----------
     directory
-        Where checkpoints and the record of attempts stand.
+        Where checkpoints, the journal and the record of attempts stand.
     deadlines
         Seconds per stage.
+    gathering
+        How long to wait for nodes before an attempt.
     """
 
     directory: Path
     deadlines: Deadlines = field(default_factory=Deadlines)
+    gathering: Gathering = field(default_factory=Gathering)
 
 
 class Coordinator:
@@ -71,6 +88,7 @@ class Coordinator:
         self._observe = observe
         self._checkpoints = Checkpoints(settings.directory / "checkpoints", plan.digest())
         self._attempts = Attempts(settings.directory / "attempts.json")
+        self._journal = Journal(settings.directory / "journal")
 
     def run(self, grid: Grid) -> ServerState:
         """Run the rounds that are left and return the final state.
@@ -82,41 +100,79 @@ class Coordinator:
         number, state = self._checkpoints.newest() or (0, ServerState.start(self._plan))
         if number == 0:
             self._checkpoints.save(0, state)
-        runner = RoundRunner(grid, self._plan, self._signature, self._settings.deadlines)
-        opened: Opened | None = None
+        terms = (self._plan, self._signature, self._settings.deadlines, self._journal)
+        runner = RoundRunner(grid, *terms)
+        opened = self._reopened(runner, number)
         for current in range(number + 1, self._plan.rounds + 1):
-            opened = self._round(runner, current, state, opened)
+            opened = self._round(runner, grid, current, state, opened)
             if opened is not None:
                 total = opened.aggregate
                 state = advance(state, total.sum(), total.survivors, self._plan)
             self._checkpoints.save(current, state)
+            self._journal.forget_before(current)
         if opened is not None:
             self._publish(grid, opened)
         return state
 
     def _round(
-        self, runner: RoundRunner, number: int, state: ServerState, previous: Opened | None
+        self,
+        runner: RoundRunner,
+        grid: Grid,
+        number: int,
+        state: ServerState,
+        previous: Opened | None,
     ) -> Opened | None:
         """The opened sum of a round; None if it was lost after shares had been revealed."""
         problem: IsthmusError | None = None
-        for _ in range(MAX_ATTEMPTS):
-            report = RoundReport(number, self._attempts.begin(number))
+        for repeat in range(MAX_ATTEMPTS):
+            report = RoundReport(number, self._attempt(grid, number, repeat))
             try:
-                opened = runner.attempt(report, state, previous)
+                return runner.attempt(report, state, previous)
             except RoundLostError as error:
                 logger.error("round %d is lost: %s", number, error)
-                self._observe(report)
                 return None
             except IsthmusError as error:
                 logger.warning("attempt %d at round %d: %s", report.attempt, number, error)
                 problem = error
+            finally:
                 self._observe(report)
-                continue
-            self._observe(report)
-            return opened
         raise RunFailedError(
             f"round {number} failed {MAX_ATTEMPTS} times: {problem}", where=f"{report.failures}"
         ) from problem
+
+    def _attempt(self, grid: Grid, number: int, repeat: int) -> int:
+        """The attempt that an earlier process left unfinished, else the next one."""
+        last = self._attempts.last(number)
+        if repeat == 0 and last is not None and self._journal.begun(number, last):
+            return last
+        self._gather(grid)
+        return self._attempts.begin(number)
+
+    def _gather(self, grid: Grid) -> None:
+        """Wait until all partners' nodes are online, or long enough for enough of them."""
+        terms, began = self._settings.gathering, time.monotonic()
+        partners = len(self._plan.partners)
+        least = session_policy(self._plan).survivor_floor
+        while True:
+            online = len(list(grid.get_node_ids()))
+            waited = time.monotonic() - began
+            if online >= partners or (online >= least and waited > terms.all_seconds):
+                return
+            if waited > terms.enough_seconds:
+                return  # the attempt fails and says which nodes are missing
+            time.sleep(GATHER_POLL_SECONDS)
+
+    def _reopened(self, runner: RoundRunner, number: int) -> Opened | None:
+        """The sum of the last finished round again, so that nodes can verify it after a restart."""
+        attempt = self._attempts.last(number) if number else None
+        if attempt is None or self._journal.load(number, attempt, UNMASK) is None:
+            return None
+        try:
+            before = self._checkpoints.load(number - 1)
+            return runner.attempt(RoundReport(number, attempt), before, None)
+        except IsthmusError as error:
+            logger.warning("round %d cannot be published again: %s", number, error)
+            return None
 
     def _publish(self, grid: Grid, opened: Opened) -> None:
         """Give the last sum to the nodes that can verify it."""

@@ -15,6 +15,7 @@ from typing import Any
 from flwr.serverapp import Grid
 
 from server.exchange import StageReplies, exchange
+from server.journal import Journal
 from shared.errors import FederationError, IsthmusError
 from shared.optimiser import ServerState
 from shared.plan import TrainingPlan
@@ -26,11 +27,14 @@ from shared.secagg import (
     CollectingSignatures,
     CollectingUploads,
 )
+from shared.secagg.errors import TooFewSharesError
 from shared.start import Carried, RoundStart, session, session_policy
 from shared.wire import MASK, SHARE, START, SURVIVORS, UNMASK, Parcel
 
 MODEL_NEEDED = "FED-051"
 COMPLAINT = b"\x01"
+REVEAL_TRIES = 4
+"""Requests for shares before a round is given up; nobody can repeat it afterwards."""
 Receive = Callable[[int, Parcel], None]
 
 
@@ -54,6 +58,8 @@ class Deadlines:
     """The start stage, in which nodes train."""
     stage: float = 300.0
     """Every other stage."""
+    pause: float = 10.0
+    """Between two requests for shares, so that a node that was killed can come back."""
 
 
 @dataclass(slots=True)
@@ -90,12 +96,20 @@ class RoundRunner:
         The plan and the coordinator's signature over it.
     deadlines
         Seconds per stage.
+    journal
+        Where replies are recorded; an attempt that has records there goes on after them.
     """
 
     def __init__(
-        self, grid: Grid, plan: TrainingPlan, signature: bytes, deadlines: Deadlines
+        self,
+        grid: Grid,
+        plan: TrainingPlan,
+        signature: bytes,
+        deadlines: Deadlines,
+        journal: Journal,
     ) -> None:
         self._grid, self._plan, self._deadlines = grid, plan, deadlines
+        self._journal = journal
         self._policy = session_policy(plan)
         self._signature, self._plan_bytes = signature, plan.canonical()
         self._nodes: dict[int, int] = {}
@@ -143,7 +157,7 @@ class RoundRunner:
         if behind:
             full = Parcel(self._head(report, Carried.STATE), state.flat())
             parcels = dict.fromkeys(behind, full)
-            self._stage(report, START, parcels, receive, self._deadlines.training)
+            self._stage(report, START, parcels, receive, self._deadlines.training, part="state")
         stages, roster = adverts.close()
         return stages[0], roster
 
@@ -199,17 +213,42 @@ class RoundRunner:
     def _unmask(
         self, report: RoundReport, reveals: CollectingReveals, evidence: Mapping[int, bytes]
     ) -> Opened:
-        self._relay(report, UNMASK, evidence, lambda p, parcel: reveals.receive(p, parcel.body))
-        try:
-            aggregate, _ = reveals.close()
-        except IsthmusError as error:
-            raise RoundLostError(f"the sum cannot be opened: {error}") from error
+        aggregate = self._reveal(report, reveals, evidence)
         report.survivors = aggregate.survivors
         nodes = frozenset(self._nodes[p] for p in aggregate.survivors)
         return Opened(aggregate=aggregate, nodes=nodes)
 
+    def _reveal(
+        self, report: RoundReport, reveals: CollectingReveals, evidence: Mapping[int, bytes]
+    ) -> Aggregate:
+        """Ask for shares until the sum opens: nodes that were away answer when they are back."""
+        problem: IsthmusError | None = None
+        for repeat in range(REVEAL_TRIES):
+            if repeat and not self._journal.load(report.round, report.attempt, f"{UNMASK}{repeat}"):
+                time.sleep(self._deadlines.pause)
+            self._relay(
+                report,
+                UNMASK,
+                evidence,
+                lambda p, parcel: reveals.receive(p, parcel.body),
+                part=str(repeat) if repeat else "",
+            )
+            try:
+                return reveals.close()[0]
+            except TooFewSharesError as error:
+                problem = error
+            except IsthmusError as error:
+                raise RoundLostError(f"the sum cannot be opened: {error}") from error
+        raise RoundLostError(f"the sum cannot be opened: {problem}") from problem
+
     def _relay(
-        self, report: RoundReport, stage: str, messages: Mapping[int, bytes], receive: Receive
+        self,
+        report: RoundReport,
+        stage: str,
+        messages: Mapping[int, bytes],
+        receive: Receive,
+        *,
+        part: str = "",
     ) -> None:
         """Send each partner its message and hand each reply to `receive` under the partner's id."""
         partners = {node: partner for partner, node in self._nodes.items()}
@@ -220,6 +259,7 @@ class RoundRunner:
             parcels,
             lambda node, parcel: receive(partners[node], parcel),
             self._deadlines.stage,
+            part=part,
         )
 
     def _stage(
@@ -229,10 +269,11 @@ class RoundRunner:
         parcels: Mapping[int, Parcel],
         receive: Receive,
         deadline: float,
+        *,
+        part: str = "",
     ) -> None:
         began = time.monotonic()
-        group = f"{report.round}.{report.attempt}"
-        replies = exchange(self._grid, stage, parcels, group=group, deadline=deadline)
+        replies = self._replies(report, stage, parcels, deadline, part)
         _file(replies, receive)
         report.failures.setdefault(stage, {}).update(replies.failures)
         for node in replies.parcels:
@@ -240,6 +281,24 @@ class RoundRunner:
         _add(report.seconds, stage, time.monotonic() - began)
         _add(report.bytes_up, stage, replies.bytes_up)
         _add(report.bytes_down, stage, replies.bytes_down)
+
+    def _replies(
+        self,
+        report: RoundReport,
+        stage: str,
+        parcels: Mapping[int, Parcel],
+        deadline: float,
+        part: str,
+    ) -> StageReplies:
+        """The recorded replies of an attempt that goes on, else those that nodes send now."""
+        number, attempt = report.round, report.attempt
+        recorded = self._journal.load(number, attempt, stage + part)
+        if recorded is not None:
+            return recorded
+        group = f"{number}.{attempt}"
+        replies = exchange(self._grid, stage, parcels, group=group, deadline=deadline)
+        self._journal.store(number, attempt, stage + part, replies)
+        return replies
 
 
 def _file(replies: StageReplies, receive: Receive) -> None:

@@ -21,37 +21,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from clients.app import SIMULATION_VARIABLE
+from shared.app_bundle import bundle_files
 from shared.errors import LabError
+from shared.processes import QUIET
 
 START_SECONDS = 60.0
 RUN_SECONDS = 24 * 3600.0
-QUIET = {
-    "FLWR_TELEMETRY_ENABLED": "0",
-    "FLWR_DISABLE_UPDATE_CHECK": "1",
-    "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    SIMULATION_VARIABLE: "1",
-}
-PROJECT = """\
-[project]
-name = "isthmus-run"
-version = "0.1.0"
-description = "Thin bundle: the code that runs is the one installed at each node"
-license = "LicenseRef-none"
-dependencies = ["flwr==1.41.0"]
-
-[tool.flwr.app]
-publisher = "isthmus"
-fab-include = ["thin/**/*.py"]
-
-[tool.flwr.app.components]
-serverapp = "thin.server:app"
-clientapp = "thin.client:app"
-
-[tool.flwr.app.config]
-run-dir = ""
-nodes-dir = ""
-"""
 CONNECTION = """\
 [superlink]
 default = "lab"
@@ -60,11 +35,6 @@ default = "lab"
 address = "127.0.0.1:{port}"
 insecure = true
 """
-MODULES = {
-    "__init__": "",
-    "server": "import server.app\n\napp = server.app.app\n",
-    "client": "import clients.app\n\napp = clients.app.app\n",
-}
 
 
 class RayEngineError(LabError):
@@ -84,7 +54,7 @@ def run_on_ray(coordinator: Path, nodes: Path, count: int) -> None:
     log = coordinator / "flower.log"
     with tempfile.TemporaryDirectory(prefix="isthmus-flwr-") as home, log.open("ab") as output:
         port = _free_port()
-        environment = {**os.environ, **QUIET, "FLWR_HOME": home}
+        environment = {**os.environ, **QUIET, SIMULATION_VARIABLE: "1", "FLWR_HOME": home}
         environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
         _write_project(Path(home), port)
         with _superlink(port, environment, output):
@@ -92,11 +62,10 @@ def run_on_ray(coordinator: Path, nodes: Path, count: int) -> None:
 
 
 def _write_project(home: Path, port: int) -> None:
-    thin = home / "app" / "thin"
-    thin.mkdir(parents=True)
-    (home / "app" / "pyproject.toml").write_text(PROJECT, encoding="utf-8")
-    for name, text in MODULES.items():
-        (thin / f"{name}.py").write_text(text, encoding="utf-8")
+    for name, content in bundle_files().items():
+        path = home / "app" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
     (home / "config.toml").write_text(CONNECTION.format(port=port), encoding="utf-8")
 
 

@@ -12,7 +12,7 @@ from clients.home import NodeHome
 from clients.node_data import TrainingData
 from clients.policy import NodePolicy
 from clients.rounds import Node, NodeRounds
-from server.coordinator import Coordinator, RunSettings
+from server.coordinator import Coordinator, Gathering, RunSettings
 from server.rounds import Deadlines, RoundReport
 from shared.models.config import BehaviourConfig
 from shared.optimiser import ServerState
@@ -81,7 +81,8 @@ class Federation:
         """Run the plan to its end."""
         settings = RunSettings(
             directory=self.root / "coordinator",
-            deadlines=Deadlines(training=0.3, stage=0.3),
+            deadlines=Deadlines(training=0.3, stage=0.3, pause=0.01),
+            gathering=Gathering(all_seconds=0.0, enough_seconds=0.0),
         )
         signature = self.plan.sign(KEY)
         coordinator = Coordinator(self.plan, signature, settings, observe=self.reports.append)
