@@ -22,13 +22,16 @@ from safetensors.numpy import save
 from clients.node_data import TrainingData
 from clients.training.batches import TrainingSet
 from clients.training.local import LocalTrainer, Protection, StepTerms
+from clients.training.shared_step import SharedStep
+from shared.distributed import cost_of_round, gradient_scale
 from shared.errors import FederationError
 from shared.files import write_atomically
 from shared.models.item_matrix import ItemMatrix
 from shared.plan import Partner, PrivacyTerms, TrainingPlan
-from shared.privacy.accounting import Budget, Mechanism, calibrate_noise
+from shared.privacy.accounting import Budget, Cost, Mechanism, calibrate_noise
 from shared.privacy.ledger import Ledger
 from shared.privacy.spends import Release, Spend
+from shared.start import session_policy
 
 Float32s = NDArray[np.float32]
 OpenLedger = Callable[[], Ledger]
@@ -46,7 +49,7 @@ class KeptUpdateError(FederationError):
 class Charge:
     """What one round costs and under which cap."""
 
-    mechanism: Mechanism
+    mechanism: Cost
     budget: Budget
 
 
@@ -58,6 +61,11 @@ def charge_of(plan: TrainingPlan, partner: Partner) -> Charge | None:
     """
     if plan.privacy is None:
         return None
+    if plan.distributed:
+        return Charge(
+            mechanism=cost_of_round(plan, partner, session_policy(plan)),
+            budget=_budget(plan.privacy, partner.declared_users),
+        )
     rate = plan.local.sample_rate(partner.declared_users)
     noise = _noise(plan.privacy, partner.declared_users, rate, plan.rounds * plan.local.steps)
     return Charge(
@@ -122,6 +130,10 @@ class Contribution:
     def _trainer(self) -> LocalTrainer:
         return _trainer(self._plan, self._partner, self._data, self._charge)
 
+    @cached_property
+    def _shared_step(self) -> SharedStep:
+        return _shared_step(self._plan, self._partner, self._data)
+
     def _reserve(self, release: Release) -> Spend | None:
         """The reservation of this round: the one that is there, or a new one."""
         if self._ledger is None or self._charge is None:
@@ -133,16 +145,24 @@ class Contribution:
         return self._ledger.reserve(release, wanted, plan_budget=self._charge.budget)
 
     def _train(self, number: int, model: Float32s) -> Float32s:
+        if self._plan.distributed:
+            kept = {"update": self._shared_step.run(model)}
+        else:
+            kept = self._train_locally(number, model)
+        arrays = {name: np.ascontiguousarray(tensor) for name, tensor in kept.items()}
+        write_atomically(self._path(number), save(arrays), private=True)
+        self._path(number - 2).unlink(missing_ok=True)
+        return kept["update"]
+
+    def _train_locally(self, number: int, model: Float32s) -> dict[str, Float32s]:
+        """The update and the optimiser's moments, with which the next round goes on."""
         previous = self._path(number - 1)
         if previous.exists():
             tensors = _read(previous)
             self._trainer.restore({n[2:]: t for n, t in tensors.items() if n.startswith("m.")})
         update = self._trainer.run(model, self._plan.local.steps)
         moments = {f"m.{name}": t for name, t in self._trainer.moments().items()}
-        kept = {name: np.ascontiguousarray(t) for name, t in {"update": update, **moments}.items()}
-        write_atomically(self._path(number), save(kept), private=True)
-        self._path(number - 2).unlink(missing_ok=True)
-        return update
+        return {"update": update, **moments}
 
     def _path(self, number: int) -> Path:
         return self._directory / f"update-{number:05d}.safetensors"
@@ -173,9 +193,22 @@ def _trainer(
             clipping_norm=plan.privacy.clipping_norm,
             noise_multiplier=charge.mechanism.noise_multiplier,
         )
+    return LocalTrainer(plan.model, *_inputs(plan, data), terms, protection)
+
+
+def _shared_step(plan: TrainingPlan, partner: Partner, data: TrainingData) -> SharedStep:
+    terms = StepTerms(
+        learning_rate=plan.local.learning_rate,
+        sample_rate=plan.local.sample_rate(partner.declared_users),
+        expected_batch_size=gradient_scale(plan),
+    )
+    clipping = plan.privacy.clipping_norm if plan.privacy else 0.0
+    return SharedStep(plan.model, *_inputs(plan, data), terms, clipping)
+
+
+def _inputs(plan: TrainingPlan, data: TrainingData) -> tuple[TrainingSet, ItemMatrix]:
     examples = TrainingSet(data.histories, plan.model.history_length)
-    items = ItemMatrix(vectors=torch.from_numpy(data.vectors))
-    return LocalTrainer(plan.model, examples, items, terms, protection)
+    return examples, ItemMatrix(vectors=torch.from_numpy(data.vectors))
 
 
 def _read(path: Path) -> dict[str, Float32s]:

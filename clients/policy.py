@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 from pydantic import Field
 
 from shared.config import StrictModel
 from shared.errors import FederationError
-from shared.plan import HexKey, Partner, TrainingPlan
+from shared.plan import CipherSuite, HexKey, Partner, TrainingPlan, suite_of
+from shared.secagg import Suite
 
 
 class PolicyRefusalError(FederationError):
@@ -53,8 +54,19 @@ class NodePolicy(StrictModel):
     """Colluding partners that the plan must at least withstand."""
     max_declared_users: Annotated[int, Field(ge=1)]
     """This platform's public lower bound on its users; a plan must not declare more."""
+    suites: tuple[CipherSuite, ...] = get_args(CipherSuite)
+    """Ciphers of secure aggregation that may be used; only the hybrids resist a quantum computer
+    that reads recorded traffic later."""
+    allow_distributed_noise: bool = False
+    """Accept plans in which partners share the noise. Epsilon, and with it both caps, then trusts
+    secure aggregation and all partners but the plan's colluders."""
     allow_unprotected: bool = False
     """Accept plans without differential privacy. For research on public data only."""
+
+    @property
+    def accepted_suites(self) -> frozenset[Suite]:
+        """`suites` as secure aggregation numbers them."""
+        return frozenset(suite_of(name) for name in self.suites)
 
     def check(self, plan: TrainingPlan, identity: bytes) -> Partner:
         """Hold `plan` against this policy; returns this node's own entry in the plan.
@@ -93,6 +105,8 @@ class NodePolicy(StrictModel):
             self._refuse("colluders", terms.colluders, self.min_colluders)
         if plan.encoder.name not in self.encoders:
             self._refuse("encoder", plan.encoder.name, self.encoders)
+        if terms.suite not in self.suites:
+            self._refuse("suite", terms.suite, self.suites)
         if not plan.encoder.fingerprint:
             raise PolicyRefusalError("the plan does not fix the encoder's fingerprint")
 
@@ -100,6 +114,8 @@ class NodePolicy(StrictModel):
         if plan.privacy is None:
             if not self.allow_unprotected:
                 raise PolicyRefusalError("the plan trains without differential privacy")
+        elif plan.distributed and not self.allow_distributed_noise:
+            raise PolicyRefusalError("the plan's epsilon trusts the noise of other partners")
         elif plan.privacy.epsilon > self.max_epsilon:
             self._refuse("epsilon", plan.privacy.epsilon, self.max_epsilon)
 

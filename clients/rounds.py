@@ -6,6 +6,7 @@ process at every stage (under Ray it is) and may be killed between any two.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TypedDict
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from numpy.typing import NDArray
 
 from clients.budget import open_ledger
 from clients.contribution import Contribution
@@ -35,6 +37,7 @@ from shared.secagg import (
     Session,
     SessionPolicy,
 )
+from shared.secagg.hashing import derive
 from shared.start import Carried, RoundStart, session, session_policy
 from shared.wire import MASK, RELEASE, SHARE, START, SURVIVORS, UNMASK, MessageFormatError, Parcel
 
@@ -183,7 +186,7 @@ class _Run:
             return self._reply(COMPLAINT + error.complaint)
         number = self._at[0]
         update = self._contribution.update(number, self._global.require(number).model)
-        upload = participant.mask(update)
+        upload = participant.mask(update, noise_key=self._noise_key(number, update))
         self._save()
         return Parcel(UPLOAD + upload.header, upload.vector)
 
@@ -196,7 +199,7 @@ class _Run:
     def release(self, parcel: Parcel) -> Parcel:
         """Verify the published sum, then compute and keep the next global model."""
         if self._global.round < self._now_at()[0]:
-            if parcel.vector is None or parcel.vector.dtype != np.uint32:
+            if parcel.vector is None or parcel.vector.dtype not in (np.uint16, np.uint32):
                 raise MessageFormatError("a release comes with the ring sum")
             self._global.advance(self._now().verify(parcel.body, parcel.vector))
         return Parcel(b"")
@@ -245,6 +248,15 @@ class _Run:
         head = number.to_bytes(4, "little") + attempt.to_bytes(2, "little")
         write_atomically(self._snapshot, head + self._now().snapshot(), private=True)
 
+    def _noise_key(self, number: int, update: NDArray[np.float32]) -> bytes | None:
+        """Key of this node's share of distributed noise: the same in every attempt at a round."""
+        if not self._plan.distributed:
+            return None
+        path = self._directory / "noise.bin"
+        if not path.exists():
+            write_atomically(path, os.urandom(32), private=True)
+        return derive(path.read_bytes(), "noise", number.to_bytes(4, "little"), update.tobytes())
+
     @property
     def _snapshot(self) -> Path:
         return self._directory / "session.bin"
@@ -264,6 +276,7 @@ class _Run:
                 min_survivors=min(3, policy.min_cohort),
                 max_clip=policy.max_update_range,
                 two_parties=policy.min_cohort == 2,
+                suites=policy.accepted_suites,
             ),
             "lock_store": FileLockStore(self._node.home.locks),
         }

@@ -19,11 +19,14 @@ from shared.errors import FederationError
 from shared.hashing import digest
 from shared.models.behaviour_parameters import behaviour_schema
 from shared.models.config import BehaviourConfig, EncoderChoice
+from shared.secagg.errors import DistributedNoiseError
+from shared.secagg.suites import Suite
 
 PLAN_VERSION = 1
 MAX_PLAN_BYTES = 1 << 20
 HexKey = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 RunId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+CipherSuite = Literal["x25519-aes256", "x25519-chacha20", "hybrid-aes256", "hybrid-chacha20"]
 
 
 class PlanSignatureError(FederationError):
@@ -55,9 +58,9 @@ class Partner(StrictModel):
 class PrivacyTerms(StrictModel):
     """User-level differential privacy that each partner guarantees for its own users.
 
-    Unit: one user at one platform, add-or-remove; the partner adds the whole noise itself, so the
-    guarantee trusts nobody else. The noise multiplier follows at each node from these numbers and
-    its declared users.
+    Unit: one user at one platform, add-or-remove. The partner adds the whole noise itself, so the
+    guarantee trusts nobody else, unless `noise` says that partners share it. The noise multiplier
+    follows at each node from these numbers and its declared users.
     """
 
     epsilon: Annotated[float, Field(gt=0, le=100)]
@@ -66,6 +69,11 @@ class PrivacyTerms(StrictModel):
     """delta = declared_users ** -delta_exponent."""
     clipping_norm: Annotated[float, Field(gt=0)] = 0.5
     """L2 bound on one user's contribution to one step."""
+    noise: Literal["local", "distributed"] = "local"
+    """Who adds the noise: each partner all that its guarantee needs; or each a share, so that only
+    the sum is private and epsilon trusts secure aggregation and all partners but the colluders
+    (see `shared.distributed`). The latter is for small partners: one step a round, equal
+    weights, at least one colluder to withstand."""
 
     def delta(self, declared_users: int) -> float:
         """Delta of a partner that declares `declared_users`."""
@@ -102,6 +110,11 @@ class Aggregation(StrictModel):
     """Momentum of the server on the mean update (FedAvgM, Hsu et al. 2019)."""
     averaging: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Decay of the exponential average of global models that is released; 0 = the last one."""
+    ring_bits: Literal[16, 32] = 32
+    """Bits of a masked coordinate; 16 halves the traffic, and is refused where a step of the ring
+    would exceed a third of the noise."""
+    suite: CipherSuite = "x25519-aes256"
+    """Ciphers of secure aggregation; the hybrids add ML-KEM-768 against later quantum computers."""
 
 
 class TrainingPlan(StrictModel):
@@ -141,6 +154,23 @@ class TrainingPlan(StrictModel):
             raise ValueError("partners must be sorted by id")
         return self
 
+    @model_validator(mode="after")
+    def _distributed_noise_is_valid(self) -> Self:
+        if not self.distributed:
+            return self
+        if self.local.steps != 1:
+            raise DistributedNoiseError(f"local.steps = {self.local.steps}, not 1")
+        if self.aggregation.weights != "equal":
+            raise DistributedNoiseError(f'weights = "{self.aggregation.weights}", not "equal"')
+        if self.aggregation.colluders < 1:
+            raise DistributedNoiseError("colluders = 0, but partners see the sum as well")
+        return self
+
+    @property
+    def distributed(self) -> bool:
+        """Whether partners share the noise, so that only the sum is private."""
+        return self.privacy is not None and self.privacy.noise == "distributed"
+
     @property
     def parameters(self) -> int:
         """Length of the parameter vector."""
@@ -168,6 +198,11 @@ class TrainingPlan(StrictModel):
     def sign(self, key: Ed25519PrivateKey) -> bytes:
         """Signature of the coordinator over this plan (64 bytes)."""
         return key.sign(self.digest())
+
+
+def suite_of(name: CipherSuite) -> Suite:
+    """The suite `name` as secure aggregation numbers it."""
+    return Suite[name.replace("-", "_").upper()]
 
 
 def read_plan(data: bytes, signature: bytes, coordinator: bytes) -> TrainingPlan:

@@ -25,7 +25,7 @@ from shared.files import write_json
 from shared.models.config import BehaviourConfig, EncoderChoice
 from shared.models.parameters import Float32s
 from shared.plan import Aggregation, LocalSteps, Partner, PrivacyTerms, TrainingPlan
-from shared.privacy.accounting import Mechanism, epsilon
+from shared.privacy.accounting import Cost, epsilon
 from shared.progress import Step
 from simulations.grid import LocalGrid
 from simulations.ray_engine import run_on_ray
@@ -178,7 +178,7 @@ class FederatedLab:
         if self._plan.privacy is None:
             return []
         delta = self._plan.privacy.delta(self._plan.partners[index].declared_users)
-        history: list[Mechanism] = []
+        history: list[Cost] = []
         spent = []
         for spend in self._node(index).ledger().spends():
             history.extend(spend.mechanisms)
@@ -247,6 +247,7 @@ class FederatedLab:
             max_update_range=plan.aggregation.update_range,
             encoders=(plan.encoder.name,),
             max_declared_users=plan.partners[index].declared_users,
+            allow_distributed_noise=plan.distributed,
             allow_unprotected=terms is None,
         )
 

@@ -68,10 +68,16 @@ class Federation:
     """Nodes and a coordinator over a local grid; `forget` restarts all node processes."""
 
     def __init__(
-        self, plan: TrainingPlan, root: Path, *, fault: Fault | None = None, fresh: bool = False
+        self,
+        plan: TrainingPlan,
+        root: Path,
+        *,
+        fault: Fault | None = None,
+        fresh: bool = False,
+        **changes: object,
     ) -> None:
         self.plan, self.root, self.fresh = plan, root, fresh
-        self.nodes = {p.id: node(plan, p.id, root) for p in plan.partners}
+        self.nodes = {p.id: node(plan, p.id, root, **changes) for p in plan.partners}
         self.rounds = {i: NodeRounds(n) for i, n in self.nodes.items()}
         self.reports: list[RoundReport] = []
         app = make_app(lambda context: self._resolve(context.node_id))

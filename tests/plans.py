@@ -47,3 +47,23 @@ def make_plan(
         aggregation=aggregation,
         privacy=privacy,
     )
+
+
+def distributed_plan(
+    users: tuple[int, ...] = (64, 64, 64),
+    *,
+    rounds: int = 3,
+    epsilon: float = 8.0,
+    model: BehaviourConfig = BehaviourConfig(),
+    **aggregation: object,
+) -> TrainingPlan:
+    """A plan whose partners share the noise."""
+    terms = {"weights": "equal", "colluders": 1, **aggregation}
+    return make_plan(
+        users,
+        rounds=rounds,
+        privacy=PrivacyTerms(epsilon=epsilon, noise="distributed"),
+        local=LocalSteps(steps=1, batch_users=16, learning_rate=1.0),
+        aggregation=Aggregation.model_validate(terms),
+        model=model,
+    )

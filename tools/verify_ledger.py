@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import math
 import sys
 from collections import Counter
 from pathlib import Path
@@ -20,9 +21,12 @@ from typing import Any
 from dp_accounting import GaussianDpEvent, NeighboringRelation, PoissonSampledDpEvent
 from dp_accounting import SelfComposedDpEvent as Repeated
 from dp_accounting.pld import PLDAccountant
+from dp_accounting.rdp import RdpAccountant
 
 Line = dict[str, Any]
-History = Counter[tuple[float, float]]
+Step = tuple[float, float, float | None]
+"""Noise multiplier, sample rate and, of noise that platforms share, the sampler's slack."""
+History = Counter[Step]
 
 
 class BrokenLedgerError(Exception):
@@ -48,14 +52,33 @@ def read_chain(data: bytes) -> list[Line]:
 
 
 def epsilon(history: History, delta: float) -> float:
-    """Epsilon of Poisson-sampled Gaussian steps, adding or removing one user."""
+    """Epsilon of Poisson-sampled Gaussian steps, adding or removing one user.
+
+    Shared noise is discrete: only Rényi divergences of integer orders bound it, and what its
+    sampler lacks in precision is taken from delta. With both kinds each has half of delta.
+    """
+    own = Counter({step: n for step, n in history.items() if step[2] is None})
+    shared = Counter({step: n for step, n in history.items() if step[2] is not None})
+    if own and shared:
+        return epsilon(own, delta / 2) + epsilon(shared, delta / 2)
     if not history:
         return 0.0
-    accountant = PLDAccountant(NeighboringRelation.ADD_OR_REMOVE_ONE)
-    for (noise, rate), steps in sorted(history.items()):
+    add_or_remove = NeighboringRelation.ADD_OR_REMOVE_ONE
+    orders = [*range(2, 65), *range(68, 129, 4), *range(144, 513, 16)]
+    accountant = RdpAccountant(orders, add_or_remove) if shared else PLDAccountant(add_or_remove)
+    for (noise, rate, _), steps in history.items():
         step = PoissonSampledDpEvent(rate, GaussianDpEvent(noise))
         accountant.compose(Repeated(step, steps))
-    return float(accountant.get_epsilon(delta))
+    slack = sum(n * (step[2] or 0.0) for step, n in history.items())
+    found = float(accountant.get_epsilon(delta / 2 if slack else delta))
+    return math.inf if slack and (1 + math.exp(min(found, 700.0))) * slack > delta / 2 else found
+
+
+def step_of(mechanism: Line) -> Step:
+    """What the accountant needs of one mechanism."""
+    if mechanism.get("mismatch", 0.0) > 1e-9:
+        raise BrokenLedgerError("shared noise too narrow for its lattice")
+    return mechanism["noise_multiplier"], mechanism["sample_rate"], mechanism.get("slack")
 
 
 def replay(lines: list[Line]) -> str:
@@ -84,9 +107,8 @@ def replay(lines: list[Line]) -> str:
             reserved.add(line["seq"])
             budgets[line["plan"]] = line["plan_budget"]
             for m in line["mechanisms"]:
-                key = (m["noise_multiplier"], m["sample_rate"])
-                everything[key] += m["steps"]
-                plans.setdefault(line["plan"], Counter())[key] += m["steps"]
+                everything[step_of(m)] += m["steps"]
+                plans.setdefault(line["plan"], Counter())[step_of(m)] += m["steps"]
         else:
             raise BrokenLedgerError(f"line {line['seq'] + 1} is of unknown kind {line['kind']!r}")
     for plan, history in plans.items():

@@ -165,9 +165,14 @@ class LocalTrainer:
         self._optimiser.step()
 
     def _negatives(self) -> torch.Tensor | None:
-        if len(self._items) <= self._terms.full_softmax_items:
-            return None
-        return draw_negatives(self._terms.negatives, len(self._items), self._random)
+        return negatives_for(self._terms, len(self._items), self._random)
+
+
+def negatives_for(terms: StepTerms, items: int, random: torch.Generator) -> torch.Tensor | None:
+    """Items to compare targets with; None for all of a catalogue that is small enough."""
+    if items <= terms.full_softmax_items:
+        return None
+    return draw_negatives(terms.negatives, items, random)
 
 
 def _gradient(

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from shared.privacy.distributed import DistributedGaussian, distributed_epsilon
 from shared.privacy.errors import InvalidMechanismError, UnreachableBudgetError
 
 _FINE = 1e-4
@@ -62,6 +63,10 @@ class Mechanism:
         )
 
 
+Cost = Mechanism | DistributedGaussian
+"""What one release costs: noise of the platform's own, or shared noise of a sum."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
     """An (epsilon, delta) that must not be exceeded."""
@@ -93,8 +98,11 @@ def merge(history: Iterable[Mechanism]) -> tuple[Mechanism, ...]:
     )
 
 
-def epsilon(history: Iterable[Mechanism], delta: float) -> float:
+def epsilon(history: Iterable[Cost], delta: float) -> float:
     """Smallest epsilon, rounded up by the accountant, for which `history` is (epsilon, delta)-DP.
+
+    A history with both kinds of noise gives half of delta to each and adds the epsilons; the result
+    then trusts what `DistributedGaussian` trusts (see `trusting_nobody`).
 
     Parameters
     ----------
@@ -104,7 +112,17 @@ def epsilon(history: Iterable[Mechanism], delta: float) -> float:
         In (0, 1).
     """
     _check_delta(delta)
-    return _epsilon(merge(history), delta, _FINE)
+    costs = list(history)
+    own = merge(cost for cost in costs if isinstance(cost, Mechanism))
+    shared = [cost for cost in costs if isinstance(cost, DistributedGaussian)]
+    if own and shared:
+        return _epsilon(own, delta / 2, _FINE) + distributed_epsilon(shared, delta / 2)
+    return distributed_epsilon(shared, delta) if shared else _epsilon(own, delta, _FINE)
+
+
+def trusting_nobody(history: Iterable[Cost]) -> tuple[Cost, ...]:
+    """`history` with the platform's own noise alone: what holds against everybody together."""
+    return tuple(c.alone() if isinstance(c, DistributedGaussian) else c for c in history)
 
 
 def epsilon_prv(history: Iterable[Mechanism], delta: float) -> float:

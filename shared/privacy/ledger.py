@@ -25,7 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from shared.errors import PrivacyError
-from shared.privacy.accounting import Budget, Mechanism, epsilon
+from shared.privacy.accounting import Budget, Cost, epsilon
 from shared.privacy.errors import (
     InvalidMechanismError,
     LedgerMismatchError,
@@ -81,7 +81,7 @@ class Ledger:
         return self._journal.head
 
     def reserve(
-        self, release: Release, mechanisms: Sequence[Mechanism], *, plan_budget: Budget
+        self, release: Release, mechanisms: Sequence[Cost], *, plan_budget: Budget
     ) -> Spend:
         """Write down what a round will cost, durably, before it is trained.
 
@@ -143,7 +143,7 @@ class Ledger:
         with self._journal.locked() as entries:
             return tuple(read_spends(entries))
 
-    def history(self, plan: str | None = None) -> tuple[Mechanism, ...]:
+    def history(self, plan: str | None = None) -> tuple[Cost, ...]:
         """Everything charged so far, of one plan or of all."""
         return history_of(self.spends(), plan)
 
@@ -186,8 +186,8 @@ class Ledger:
 
 def _refuse_above(
     budget: Budget,
-    history: Sequence[Mechanism],
-    mechanisms: Sequence[Mechanism],
+    history: Sequence[Cost],
+    mechanisms: Sequence[Cost],
     refusal: type[PrivacyError],
     release: Release,
 ) -> None:

@@ -6,7 +6,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from shared.privacy.accounting import Budget, epsilon
+from shared.privacy.accounting import Budget, Cost, epsilon, trusting_nobody
+from shared.privacy.distributed import DistributedGaussian
 from shared.privacy.ledger import Ledger
 from shared.privacy.spends import Spend, history_of
 
@@ -18,6 +19,14 @@ GUARANTEE = (
     "several platforms is covered by the composition of their guarantees. Not covered: inputs at "
     "inference time, the platform's own staff, figures published outside the ledger, "
     "floating-point side channels."
+)
+
+SHARED_GUARANTEE = (
+    "Some rounds were protected by noise that the platforms add together. Epsilon above therefore "
+    "trusts secure aggregation and that at least {honest} platforms in every sum added their "
+    "part and keep it to themselves: it holds against the coordinator and the other platforms "
+    "otherwise. Trusting nobody, with this platform's own part of the noise alone, "
+    "epsilon is {alone:.3f}."
 )
 
 
@@ -63,6 +72,11 @@ class PrivacyReport:
         Every reservation, oldest first.
     head
         Hash of the ledger's last line.
+    trusting_nobody
+        Epsilon over everything with the platform's own noise alone: `spent` itself, except where
+        platforms shared the noise.
+    honest
+        Platforms that `spent` trusts to have added their part of shared noise, 0 if it trusts none.
     """
 
     node: str
@@ -72,17 +86,27 @@ class PrivacyReport:
     plans: tuple[PlanReport, ...]
     history: tuple[Spend, ...]
     head: str
+    trusting_nobody: float
+    honest: int
+
+    @property
+    def guarantee(self) -> str:
+        """What `spent` means and whom it trusts."""
+        if not self.honest:
+            return GUARANTEE
+        shared = SHARED_GUARANTEE.format(honest=self.honest, alone=self.trusting_nobody)
+        return f"{GUARANTEE} {shared}"
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for ``--json``."""
-        return {**asdict(self), "guarantee": GUARANTEE}
+        return {**asdict(self), "guarantee": self.guarantee}
 
     def as_text(self) -> str:
         """For people."""
         lines = [
             f"Privacy of {self.node}",
             f"  spent  epsilon {self.spent:.3f} of {self.lifetime.epsilon:g} "
-            f"(delta {self.lifetime.delta:.3g}), left {self.left:.3f}",
+            f"(delta {self.lifetime.delta:.3g}), left {self.left:.3f}{self._trust()}",
             f"  {_meaning(self.spent, self.lifetime.delta)}",
             "",
             "Plans",
@@ -91,15 +115,25 @@ class PrivacyReport:
             "History",
             *[_spend_line(spend) for spend in self.history],
             "",
-            GUARANTEE,
+            self.guarantee,
         ]
         return "\n".join(lines)
 
+    def _trust(self) -> str:
+        if not self.honest:
+            return "; trusts nobody else"
+        return (
+            f"; trusts secure aggregation and {self.honest} platforms a sum "
+            f"(nobody: epsilon {self.trusting_nobody:.3f})"
+        )
+
 
 def privacy_report(ledger: Ledger) -> PrivacyReport:
-    """Summarise `ledger`; trusts nobody else's noise and no secure aggregation."""
+    """Summarise `ledger`, with whom its figures trust."""
     spends = ledger.spends()
-    spent = epsilon(history_of(spends), ledger.lifetime.delta)
+    history = history_of(spends)
+    shared = [cost.honest for cost in history if isinstance(cost, DistributedGaussian)]
+    spent = epsilon(history, ledger.lifetime.delta)
     names = dict.fromkeys(spend.release.plan for spend in spends)
     return PrivacyReport(
         node=ledger.node,
@@ -109,6 +143,8 @@ def privacy_report(ledger: Ledger) -> PrivacyReport:
         plans=tuple(_plan_report(name, spends) for name in names),
         history=spends,
         head=ledger.head,
+        trusting_nobody=epsilon(trusting_nobody(history), ledger.lifetime.delta),
+        honest=max(shared, default=0),
     )
 
 
@@ -148,9 +184,13 @@ def _plan_line(plan: PlanReport) -> str:
 
 def _spend_line(spend: Spend) -> str:
     steps = " + ".join(
-        f"{m.steps} steps (noise {m.noise_multiplier:g}, rate {m.sample_rate:g})"
+        f"{m.steps} steps ({_noise(m)} {m.noise_multiplier:g}, rate {m.sample_rate:g})"
         for m in spend.mechanisms
     )
     state = "released" if spend.update else "charged, never released"
     release = spend.release
     return f"  {spend.time}  {release.plan} round {release.round} {release.model}: {steps}; {state}"
+
+
+def _noise(cost: Cost) -> str:
+    return "shared noise" if isinstance(cost, DistributedGaussian) else "noise"

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
 from shared.errors import PrivacyError
-from shared.privacy.accounting import Budget, Mechanism
+from shared.privacy.accounting import Budget, Cost, Mechanism
+from shared.privacy.distributed import DistributedGaussian
 from shared.privacy.errors import LedgerCorruptError
 from shared.privacy.journal import Entry
 
@@ -52,14 +53,14 @@ class Spend:
 
     number: int
     release: Release
-    mechanisms: tuple[Mechanism, ...]
+    mechanisms: tuple[Cost, ...]
     plan_budget: Budget
     time: str
     update: str | None = None
 
 
 def reservation_line(
-    release: Release, mechanisms: Sequence[Mechanism], plan_budget: Budget, time: str
+    release: Release, mechanisms: Sequence[Cost], plan_budget: Budget, time: str
 ) -> Entry:
     """Fields of the line that reserves."""
     return {
@@ -97,7 +98,7 @@ def read_spends(entries: Sequence[Entry]) -> list[Spend]:
     return list(spends.values())
 
 
-def history_of(spends: Sequence[Spend], plan: str | None = None) -> tuple[Mechanism, ...]:
+def history_of(spends: Sequence[Spend], plan: str | None = None) -> tuple[Cost, ...]:
     """Everything charged, of one plan or of all."""
     chosen = [spend for spend in spends if plan in (None, spend.release.plan)]
     return tuple(mechanism for spend in chosen for mechanism in spend.mechanisms)
@@ -107,7 +108,12 @@ def _read_spend(entry: Entry) -> Spend:
     return Spend(
         number=entry["seq"],
         release=Release(plan=entry["plan"], round=entry["round"], model=entry["model"]),
-        mechanisms=tuple(Mechanism(**fields) for fields in entry["mechanisms"]),
+        mechanisms=tuple(_read_cost(fields) for fields in entry["mechanisms"]),
         plan_budget=Budget(**entry["plan_budget"]),
         time=entry["time"],
     )
+
+
+def _read_cost(fields: Entry) -> Cost:
+    """Shared noise is told by its field `honest`."""
+    return DistributedGaussian(**fields) if "honest" in fields else Mechanism(**fields)

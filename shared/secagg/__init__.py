@@ -64,7 +64,7 @@ from shared.secagg.node.agreeing import Advertising, Receiving, Sharing
 from shared.secagg.node.masking import Masking
 from shared.secagg.node.opening import Surviving, Unmasking, Verifying
 from shared.secagg.node.seat import Seat, Upload, VerifiedSum
-from shared.secagg.noise import central_epsilon
+from shared.secagg.noise import released_sum
 from shared.secagg.participant import Participant
 from shared.secagg.policy import Session, SessionPolicy, default_colluders
 from shared.secagg.requirements import Requirements
@@ -100,9 +100,9 @@ __all__ = [
     "VectorBuffer",
     "VerifiedSum",
     "Verifying",
-    "central_epsilon",
     "check_opening",
     "chunks",
     "default_colluders",
+    "released_sum",
     "trimmed_mean",
 ]

@@ -246,3 +246,21 @@ class RefusedParameterError(Refusal):
     """A policy whose length, clipping range or number of words this node does not accept."""
 
     code = "SA-036"
+
+
+class DistributedNoiseError(SecAggError):
+    """A plan whose partners share the noise in a combination that no guarantee covers."""
+
+    code = "SA-100"
+    default_remedy = (
+        'with noise = "distributed" set local.steps = 1, weights = "equal" and colluders >= 1'
+    )
+
+
+class NoiseUnreachableError(SecAggError):
+    """No shared noise that fits the ring gives the epsilon that the plan promises."""
+
+    code = "SA-101"
+    default_remedy = (
+        "use ring_bits = 32, fewer rounds or a larger epsilon, or noise of each partner"
+    )

@@ -19,6 +19,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.privacy.distributed import DistributedGaussian
 from shared.secagg.masks import Ring
 from shared.secagg.policy import SessionPolicy
 from shared.secagg.suites import Keystream, Suite, keystream
@@ -30,7 +31,6 @@ Every acceptance test compares a 53-bit uniform with a float64 exponential; a sa
 than eight such tests on average.
 """
 _BLOCK: Final = 1 << 14
-_ORDERS: Final = np.concatenate([np.arange(1.01, 20, 0.01), np.arange(20.0, 2000.0)])
 
 
 def add_noise(vector: Ring, key: bytes, policy: SessionPolicy) -> None:
@@ -39,7 +39,7 @@ def add_noise(vector: Ring, key: bytes, policy: SessionPolicy) -> None:
     Parameters
     ----------
     key
-        32 secret bytes, fresh for every cohort.
+        32 secret bytes, fresh for every update; the same for every attempt at sending it.
     """
     stream = keystream(Suite(policy.suite), key)
     sigma = policy.share_noise / policy.step
@@ -63,49 +63,36 @@ def discrete_gaussian(stream: Keystream, size: int, sigma: float) -> NDArray[np.
     return np.concatenate(parts)
 
 
-def zero_concentrated(policy: SessionPolicy, norm: float) -> float:
-    """ρ of zero-concentrated DP of one opened sum, against whoever sees the sum.
+def released_sum(
+    policy: SessionPolicy, *, norm: float, sample_rate: float = 1.0
+) -> DistributedGaussian:
+    """What one opened sum costs a partner of this session.
 
     Parameters
     ----------
     norm
         L2 norm by which one protected user can move its partner's update (real units).
+    sample_rate
+        Probability with which each user enters the update.
+
+    Raises
+    ------
+    InvalidMechanismError
+        The policy has no `share_noise`.
     """
     honest = policy.survivor_floor - policy.colluders
     sigma = policy.share_noise / policy.step
     distance = norm / policy.step + math.sqrt(policy.length)
     tau = 10 * sum(math.exp(-2 * (math.pi * sigma) ** 2 * k / (k + 1)) for k in range(1, honest))
-    exact = distance / (math.sqrt(honest) * sigma)
-    epsilon = min(
-        math.sqrt(exact**2 + tau * policy.length / 2), exact + tau * math.sqrt(policy.length)
+    return DistributedGaussian(
+        noise_multiplier=math.sqrt(honest) * sigma / distance,
+        alone_multiplier=sigma / distance,
+        honest=honest,
+        sample_rate=sample_rate,
+        steps=1,
+        mismatch=tau * policy.length,
+        slack=policy.length * len(policy.partners) * SAMPLE_SLACK,
     )
-    return epsilon**2 / 2
-
-
-def central_epsilon(policy: SessionPolicy, *, norm: float, sums: int, delta: float) -> float:
-    """ε at `delta` of `sums` opened sums, against a coordinator while secure aggregation holds.
-
-    ρ adds up over sums and is converted by Proposition 12 of Canonne, Kamath and Steinke (2020).
-    What the sampler's precision costs is taken from δ.
-
-    Returns
-    -------
-    float
-        Infinite without noise or where δ is too small for the sampler.
-    """
-    if policy.share_noise <= 0:
-        return math.inf
-    rho = sums * zero_concentrated(policy, norm)
-    slack = sums * policy.length * len(policy.partners) * SAMPLE_SLACK
-    epsilon = _converted(rho, delta / 2)
-    return epsilon if (1 + math.exp(min(epsilon, 700.0))) * slack <= delta / 2 else math.inf
-
-
-def _converted(rho: float, delta: float) -> float:
-    orders = _ORDERS
-    tail = (math.log(delta) + np.log(orders)) / (orders - 1)
-    values = rho * orders + np.log1p(-1 / orders) - tail
-    return max(float(values.min()), 0.0)
 
 
 def _candidates(stream: Keystream, count: int, sigma: float) -> NDArray[np.int64]:

@@ -182,6 +182,7 @@ class Participant:
         *,
         out: Ring | None = None,
         threads: int = 1,
+        noise_key: bytes | None = None,
     ) -> Upload:
         """Masked upload of `update` and `words`; see `Masking.mask`.
 
@@ -195,7 +196,7 @@ class Participant:
         if self._masking is None:
             raise OutOfTurnError(f"cannot mask in stage {self.stage}")
         fresh = self._masking.renewed()
-        surviving, upload = fresh.mask(update, words, out=out, threads=threads)
+        surviving, upload = fresh.mask(update, words, out=out, threads=threads, noise_key=noise_key)
         self._commit_existing(lambda lock: lock.with_upload(sha256(upload.header)))
         if isinstance(self._stage, Masking):
             self._stage, self._snapshot.uploaded = surviving, True

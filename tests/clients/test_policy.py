@@ -8,7 +8,7 @@ from clients.policy import NodePolicy, NotInPlanError, PolicyRefusalError, Unpin
 from shared.errors import FederationError
 from shared.models.config import EncoderChoice
 from shared.plan import Aggregation, PrivacyTerms, TrainingPlan
-from tests.plans import KEY, identity, make_plan, public
+from tests.plans import KEY, distributed_plan, identity, make_plan, public
 
 SELF = public(identity(1))
 
@@ -39,6 +39,7 @@ def test_a_plan_within_all_limits_is_accepted() -> None:
         (make_plan(encoder=EncoderChoice(name="other", fingerprint="11" * 32)), PolicyRefusalError),
         (make_plan(encoder=EncoderChoice(name="hashed-words")), PolicyRefusalError),
         (make_plan(users=(64, 64, 64, 64)), UnpinnedPartnerError),
+        (distributed_plan(), PolicyRefusalError),
     ],
     ids=[
         "cohort too small",
@@ -50,6 +51,7 @@ def test_a_plan_within_all_limits_is_accepted() -> None:
         "unknown encoder",
         "encoder without fingerprint",
         "unknown partner",
+        "epsilon that trusts the noise of others",
     ],
 )
 def test_a_plan_beyond_a_limit_is_refused(plan: TrainingPlan, error: type[FederationError]) -> None:
@@ -65,3 +67,16 @@ def test_colluders_below_the_nodes_floor_are_refused() -> None:
 def test_a_plan_without_this_node_is_refused() -> None:
     with pytest.raises(NotInPlanError):
         _policy().check(make_plan(), public(identity(9)))
+
+
+def test_shared_noise_is_accepted_where_the_policy_says_so() -> None:
+    assert _policy(allow_distributed_noise=True).check(distributed_plan(), SELF).id == 1
+
+
+def test_a_suite_that_the_node_does_not_list_is_refused() -> None:
+    """No downgrade: a node that demands the hybrid refuses the plan without it."""
+    demanding = _policy(suites=("hybrid-aes256",))
+    with pytest.raises(PolicyRefusalError, match="suite"):
+        demanding.check(make_plan(), SELF)
+    hybrid = make_plan(aggregation=Aggregation(suite="hybrid-aes256"))
+    assert demanding.check(hybrid, SELF).id == 1

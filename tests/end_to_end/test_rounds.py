@@ -9,8 +9,9 @@ import pytest
 
 from shared.optimiser import ServerState
 from shared.plan import Aggregation, LocalSteps, PrivacyTerms, TrainingPlan
+from shared.start import Carried, RoundStart
 from tests.federation import MODEL, Federation
-from tests.plans import make_plan
+from tests.plans import KEY, distributed_plan, make_plan
 
 
 def _plan(rounds: int = 2, privacy: PrivacyTerms | None = None, **terms: object) -> TrainingPlan:
@@ -91,3 +92,64 @@ def test_no_message_to_the_coordinator_holds_the_update_in_clear(tmp_path: Path)
         quantise(update, clip=policy.clip, limit=policy.limit, bits=32, out=clear)
         for vector in vectors:
             assert np.mean(vector == clear) < 0.01
+
+
+@pytest.mark.parametrize("fresh", [False, True], ids=["one process", "a process per message"])
+def test_partners_share_the_noise_of_a_round(tmp_path: Path, fresh: bool) -> None:
+    from safetensors.numpy import load_file
+
+    from shared.start import session_policy
+
+    plan = distributed_plan(rounds=1, model=MODEL)
+    federation = Federation(plan, tmp_path, fresh=fresh, allow_distributed_noise=True)
+    final = federation.run()
+    homes = [n.home.run(plan.run_id) for n in federation.nodes.values()]
+    clear = sum(load_file(home / "update-00001.safetensors")["update"] for home in homes)
+    noise = (final.model - ServerState.start(plan).model) * 3 - clear
+    expected = session_policy(plan).share_noise * 3**0.5
+    assert abs(noise.std() / expected - 1) < 0.2
+    for node in federation.nodes.values():
+        (spend,) = node.ledger().spends()
+        assert spend.mechanisms[0].honest == 2  # type: ignore[union-attr]
+        assert 7 < node.ledger().spent() <= 8.0
+
+
+def test_a_second_attempt_at_a_round_sends_the_same_noise(tmp_path: Path) -> None:
+    """Otherwise a coordinator that breaks secure aggregation could average it away."""
+    from clients.rounds import NodeRounds
+
+    plan = distributed_plan(rounds=1, model=MODEL)
+    node = Federation(plan, tmp_path, allow_distributed_noise=True).nodes[1]
+    keys = []
+    for _ in range(2):
+        run = NodeRounds(node)._run(_start(plan))
+        update = run._contribution.update(1, ServerState.start(plan).model)
+        keys.append(run._noise_key(1, update))
+    assert keys[0] == keys[1]
+    assert run._noise_key(1, update + 1) != keys[0]
+
+
+@pytest.mark.parametrize("suite", ["x25519-chacha20", "hybrid-aes256", "hybrid-chacha20"])
+def test_every_suite_can_be_chosen_by_the_plan(tmp_path: Path, suite: str) -> None:
+    federation = Federation(_plan(rounds=1, suite=suite), tmp_path)
+    final = federation.run()
+    assert not np.array_equal(final.model, ServerState.start(federation.plan).model)
+
+
+def test_the_small_ring_halves_the_upload_and_gives_the_model_all_the_same(tmp_path: Path) -> None:
+    plan = _plan(rounds=2, privacy=PrivacyTerms(epsilon=8.0), ring_bits=16)
+    federation = Federation(plan, tmp_path)
+    final = federation.run()
+    assert np.isfinite(final.model).all()
+    (report, _) = federation.reports
+    assert report.bytes_up["train.mask"] < 3 * (2 * plan.parameters + 400)
+
+
+def _start(plan: TrainingPlan) -> RoundStart:
+    return RoundStart(
+        round=1,
+        attempt=0,
+        carried=Carried.NOTHING,
+        signature=plan.sign(KEY),
+        plan=plan.canonical(),
+    )

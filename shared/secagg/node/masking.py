@@ -43,6 +43,7 @@ class Masking(Stage):
         *,
         out: Ring | None = None,
         threads: int = 1,
+        noise_key: bytes | None = None,
     ) -> tuple[Surviving, Upload]:
         """Quantise and mask an update.
 
@@ -57,6 +58,9 @@ class Masking(Stage):
             ``update.view("<u4")`` masks in place.
         threads
             Coordinate ranges masked at the same time.
+        noise_key
+            32 secret bytes that `share_noise` is drawn from, the same in every attempt at sending
+            this update, so that attempts cannot be averaged; drawn for this attempt if None.
 
         Raises
         ------
@@ -72,7 +76,7 @@ class Masking(Stage):
             raise UploadError(f"out is {vector.dtype}{vector.shape}")
         quantise(update, clip=policy.clip, limit=policy.limit, bits=policy.ring_bits, out=vector)
         if policy.share_noise:
-            add_noise(vector, self._own_secrets().noise_key(), policy)
+            add_noise(vector, noise_key or self._own_secrets().noise_key(), policy)
         commitment = self._commitment(vector, words)
         block = self._tagged(vector, words)
         masked = self._mask(vector, block, threads)

@@ -80,6 +80,7 @@ class Grid:
     nodes: dict[int, Participant] = field(default_factory=dict)
     updates: dict[int, np.ndarray] = field(default_factory=dict)
     words: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    noise_key: bytes | None = None
     refused: dict[int, Refusal] = field(default_factory=dict)
     """Refusals by node."""
     blamed: dict[int, Refusal] = field(default_factory=dict)
@@ -165,7 +166,9 @@ class Grid:
                 continue
             try:
                 self.nodes[i].accept(delivered)
-                upload = self.nodes[i].mask(self.updates[i], self.words[i])
+                upload = self.nodes[i].mask(
+                    self.updates[i], self.words[i], noise_key=self.noise_key
+                )
             except BadDealerError as refusal:
                 self.refused[i] = refusal
                 self._receive(i, refusal.complaint, uploads.complain)

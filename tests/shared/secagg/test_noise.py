@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from shared.secagg import Refusal, Suite, central_epsilon
+from shared.secagg import Refusal, Suite, released_sum
 from shared.secagg.fixed_point import signed
-from shared.secagg.noise import discrete_gaussian, zero_concentrated
+from shared.secagg.noise import discrete_gaussian
 from shared.secagg.suites import keystream
-from tests.shared.secagg.grid import Grid, policy
+from tests.shared.secagg.grid import Grid, policy, session
 
 
 def samples(sigma, size=200_000):
@@ -57,36 +57,37 @@ def test_the_same_upload_again_has_the_same_noise():
     assert again.header == first.header
 
 
-def test_epsilon_is_that_of_a_gaussian_of_the_worst_survivor_set_without_colluders():
+def test_the_cost_is_that_of_the_worst_survivor_set_without_colluders():
     """m - c honest shares; at this width the lattice costs nothing."""
     rules = policy(7, 2, length=100, share_noise=2.0)
-    honest = rules.survivor_floor - rules.colluders
-    gaussian = 1.0 / (2 * honest * 2.0**2)
-    assert zero_concentrated(rules, norm=1.0) == pytest.approx(gaussian, rel=1e-5)
+    step = released_sum(rules, norm=1.0)
+    assert step.honest == rules.survivor_floor - rules.colluders
+    assert step.noise_multiplier == pytest.approx(2.0 * math.sqrt(step.honest), rel=1e-5)
+    assert step.alone_multiplier == pytest.approx(2.0, rel=1e-5)
+    assert step.mismatch == 0
 
 
-def test_more_colluders_more_sums_and_less_noise_cost_more():
-    base = policy(9, 1, length=100, share_noise=2.0)
-    spent = central_epsilon(base, norm=1.0, sums=10, delta=1e-6)
-    assert 0 < spent < math.inf
-    assert central_epsilon(base, norm=1.0, sums=20, delta=1e-6) > spent
-    assert central_epsilon(replace(base, share_noise=1.0), norm=1.0, sums=10, delta=1e-6) > spent
-    relaxed = replace(base, colluders=0, min_survivors=base.survivor_floor)
-    assert central_epsilon(relaxed, norm=1.0, sums=10, delta=1e-6) < spent
+def test_rounding_to_a_coarse_ring_is_part_of_the_sensitivity():
+    coarse = policy(7, 2, length=10_000, ring_bits=16, share_noise=2.0)
+    moved = 1.0 + coarse.step * math.sqrt(coarse.length)
+    assert released_sum(coarse, norm=1.0).alone_multiplier == pytest.approx(2.0 / moved)
+    assert moved > 1.2
 
 
-def test_the_conversion_is_above_the_exact_gaussian_and_close_to_it():
-    """One sum, ρ = 1/2 (a Gaussian with σ = Δ): exact ε at δ = 1e-5 is 4.377."""
-    rules = policy(3, 0, length=1, share_noise=1.0)
-    honest = rules.survivor_floor
-    found = central_epsilon(rules, norm=math.sqrt(honest), sums=1, delta=2e-5)
-    assert 4.377 < found < 4.9
+def test_noise_narrower_than_the_lattice_is_charged_for_the_difference():
+    base = policy(3, 0, length=100, ring_bits=32)
+    narrow = replace(base, share_noise=base.step * 1.1)
+    assert released_sum(narrow, norm=1.0).mismatch > 0
 
 
-def test_without_noise_or_with_a_tiny_delta_there_is_no_guarantee():
-    assert central_epsilon(policy(5, 1), norm=1.0, sums=1, delta=1e-6) == math.inf
-    noised = policy(5, 1, share_noise=1.0)
-    assert central_epsilon(noised, norm=1.0, sums=1, delta=1e-15) == math.inf
+def test_the_same_noise_key_gives_the_same_noise_in_another_attempt():
+    def noise(attempt):
+        rules = policy(3, 0, share_noise=0.5)
+        grid = Grid(rules, session(attempt=attempt), noise_key=bytes(range(32)))
+        return signed(grid.run().ring_sum).astype(np.int64) - np.array(grid.exact((1, 2, 3)))
+
+    assert np.array_equal(noise(0), noise(1))
+    assert noise(0).std() > 0
 
 
 def test_groups_and_distributed_noise_exclude_each_other():
