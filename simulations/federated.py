@@ -25,8 +25,9 @@ from shared.files import write_json
 from shared.models.config import BehaviourConfig, EncoderChoice
 from shared.models.parameters import Float32s
 from shared.plan import Aggregation, LocalSteps, Partner, PrivacyTerms, TrainingPlan
-from shared.privacy.accounting import Cost, epsilon
+from shared.privacy.accounting import Cost, epsilon, trusting_nobody
 from shared.progress import Step
+from shared.start import session_policy
 from simulations.grid import LocalGrid
 from simulations.ray_engine import run_on_ray
 
@@ -87,6 +88,10 @@ class FederatedResult:
         Round number and released model after it, round 0 included.
     epsilon
         By platform: epsilon after each round, from the node's own ledger; empty without privacy.
+    alone
+        By platform whose noise others complete: epsilon of its own part, trusting nobody.
+    trusts
+        Platforms of every sum that `epsilon` trusts to have added their part; 0 trusts nobody.
     delta
         By platform.
     reports
@@ -96,6 +101,8 @@ class FederatedResult:
     released: Float32s
     curve: list[tuple[int, Float32s]]
     epsilon: dict[str, list[float]]
+    alone: dict[str, float]
+    trusts: int
     delta: dict[str, float]
     reports: list[dict[str, Any]]
 
@@ -164,11 +171,16 @@ class FederatedLab:
         if not rounds or rounds[-1] < self._plan.rounds:
             problem = f"{rounds[-1] if rounds else 0} of {self._plan.rounds} rounds are done"
             raise UnfinishedFederationError(problem, where=str(self._coordinator))
+        policy = session_policy(self._plan)
         curve = [(r, checkpoints.load(r).released(self._plan)) for r in rounds]
         return FederatedResult(
             released=curve[-1][1],
             curve=curve,
             epsilon={p.name: self._epsilons(i) for i, p in enumerate(self._plan.partners)},
+            alone={p.name: self._alone(i) for i, p in enumerate(self._plan.partners)}
+            if self._plan.distributed
+            else {},
+            trusts=policy.survivor_floor - policy.colluders if self._plan.distributed else 0,
             delta=self._deltas(),
             reports=ReportFile(self._coordinator).read(),
         )
@@ -177,13 +189,18 @@ class FederatedLab:
         """Epsilon after each charge in the node's ledger."""
         if self._plan.privacy is None:
             return []
-        delta = self._plan.privacy.delta(self._plan.partners[index].declared_users)
+        delta = self._deltas()[self._plan.partners[index].name]
         history: list[Cost] = []
         spent = []
         for spend in self._node(index).ledger().spends():
             history.extend(spend.mechanisms)
             spent.append(epsilon(history, delta))
         return spent
+
+    def _alone(self, index: int) -> float:
+        """Epsilon of everything in the node's ledger, of its own noise alone."""
+        delta = self._deltas()[self._plan.partners[index].name]
+        return epsilon(trusting_nobody(self._node(index).ledger().history()), delta)
 
     def _deltas(self) -> dict[str, float]:
         terms = self._plan.privacy

@@ -98,6 +98,8 @@ class Outcome:
             items=len(platform.catalogue),
             interactions=len(platform.data.histories.items),
             epsilon=spent[-1] if spent else None,
+            epsilon_trusts=private.trusts if private else 0,
+            epsilon_alone=private.alone.get(name) if private else None,
             delta=private.delta[name] if private else None,
             systems={s: measured.figures(s, self._epsilon(s, spent)) for s in systems},
             uplift=self._uplifts(name),

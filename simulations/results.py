@@ -160,6 +160,10 @@ class PlatformResults(StrictModel):
     interactions: NonNegativeInt
     epsilon: Positive | None = None
     """Privacy spent for everything this platform ever sent; None where nothing private ran."""
+    epsilon_trusts: NonNegativeInt = 0
+    """Platforms that `epsilon` trusts to have added their part of shared noise; 0 trusts nobody."""
+    epsilon_alone: Positive | None = None
+    """Epsilon without that trust, of the platform's own part; None where noise was not shared."""
     delta: Annotated[FiniteFloat, Field(ge=0, lt=1)] | None = None
     systems: dict[SystemName, SystemResult]
     uplift: dict[str, dict[Metric, UpliftInterval]] = Field(default_factory=dict)

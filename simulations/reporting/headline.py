@@ -58,7 +58,9 @@ def _quality_and_cost(results: Results) -> str:
     if best != "fusion" and "fusion" in usable:
         text += f", ahead of the fusion with {figure(usable['fusion'])}"
     spent = epsilon_range(platform.epsilon for platform in results.platforms.values())
-    return f"{text}; privacy spent is ε = {spent} per platform." if spent else f"{text}."
+    shared = any(platform.epsilon_trusts for platform in results.platforms.values())
+    trust = ", trusting secure aggregation and the other platforms' noise" if shared else ""
+    return f"{text}; privacy spent is ε = {spent} per platform{trust}." if spent else f"{text}."
 
 
 def _having(found: Iterable[Uplift], outcome: Outcome) -> list[Uplift]:

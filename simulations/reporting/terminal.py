@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from simulations.reporting.blocks import add_figures_column, marked, new_table, print_in_blocks
-from simulations.reporting.privacy import SHORT
+from simulations.reporting.privacy import short
 from simulations.reporting.uplift import uplifts
 from simulations.reporting.wording import (
     byte_count,
@@ -140,7 +140,7 @@ def _print_privacy(results: Results, console: Console) -> None:
     if spent:
         _line(console, "\nPrivacy spent", "bold")
         _line(console, "; ".join(spent))
-        _line(console, SHORT, "dim")
+        _line(console, short(results), "dim")
 
 
 def _print_cost(results: Results, console: Console) -> None:

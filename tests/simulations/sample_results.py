@@ -65,3 +65,10 @@ def sample(**changes: Any) -> Results:
         "bytes": {"up": 123_456, "down": 654_321},
     }
     return Results.model_validate(values | changes)
+
+
+def sharing_noise() -> Results:
+    """As `sample`, with noise that three platforms of every sum complete for each other."""
+    changes = {"epsilon_trusts": 3, "epsilon_alone": 31.0}
+    platforms = {n: p.model_copy(update=changes) for n, p in sample().platforms.items()}
+    return sample(platforms=platforms)

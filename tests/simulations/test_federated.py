@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,18 @@ def test_a_run_gives_a_model_after_every_round_and_the_epsilon_of_each(tmp_path:
     for spent in result.epsilon.values():
         assert len(spent) == 2
         assert 0 < spent[0] < spent[1] <= 5.0
+
+
+def test_platforms_that_share_noise_know_whom_their_epsilon_trusts(tmp_path: Path) -> None:
+    shared = replace(
+        _task(privacy=PrivacyTerms(epsilon=5.0, noise="distributed")),
+        local=LocalSteps(steps=1, batch_users=16),
+        aggregation=Aggregation(weights="equal", colluders=1),
+    )
+    result = FederatedLab(tmp_path, shared, DATA).run("grid", _silent)
+    assert result.trusts == 2
+    for name, spent in result.epsilon.items():
+        assert 0 < spent[0] < spent[1] <= 5.0 < result.alone[name]
 
 
 def test_an_interrupted_run_continues_after_its_last_round(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 from simulations.reporting.headline import headline
 from simulations.results import Results, macro
 from tests.simulations.reporting.runs import bare, of_platforms
-from tests.simulations.sample_results import platform, sample
+from tests.simulations.sample_results import platform, sample, sharing_noise
 
 
 def with_intervals(*intervals: tuple[float, float, float]) -> Results:
@@ -17,6 +17,11 @@ def test_it_says_who_gains_who_loses_and_what_it_costs() -> None:
     assert others.startswith("It makes recommendations worse for games (-22.7%")
     assert "fusion" in cost
     assert "ε = 7.90" in cost
+
+
+def test_the_cost_names_whom_it_trusts_where_noise_was_shared() -> None:
+    assert "trusting secure aggregation" in headline(sharing_noise())[-1]
+    assert "trusting" not in headline(sample())[-1]
 
 
 def test_a_run_where_nobody_gains_says_so_first() -> None:

@@ -4,7 +4,7 @@ from rich.text import Text
 from simulations.reporting.terminal import render_table
 from simulations.results import Results, macro
 from tests.simulations.reporting.runs import bare, console, flat, of_platforms, printed
-from tests.simulations.sample_results import platform, sample, system_values
+from tests.simulations.sample_results import platform, sample, sharing_noise, system_values
 
 
 def rendered(results: Results, width: int = 100) -> str:
@@ -63,6 +63,15 @@ def test_privacy_is_told_with_unit_neighbours_adversary_and_accountant() -> None
         assert words in text
     assert "the coordinator included" in text
     assert "(PLD)" in text
+
+
+def test_shared_noise_is_told_with_whom_it_trusts_and_what_holds_without() -> None:
+    text = flat(rendered(sharing_noise()))
+    assert "ε trusts secure aggregation and that at least 3 platforms" in text
+    assert "trusting nobody, ε is 31.00" in text
+    assert "discrete mechanism" in text
+    assert "nobody else is trusted" not in text
+    assert "nobody else is trusted" in flat(rendered(sample()))
 
 
 def test_time_and_bytes_stand_in_one_line() -> None:
