@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol, Self
+from dataclasses import dataclass
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from clients.data.dataset import Catalogue, Float64s, Histories
+from clients.data.dataset import Catalogue, Float64s, Histories, Int64s
 
 Float32s = NDArray[np.float32]
 
@@ -31,6 +32,31 @@ class Recommender(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What each event of one user's history contributes to the scores of T items.
+
+    Attributes
+    ----------
+    events
+        (T, S) float64, S the user's events, oldest first.
+    rest
+        (T,) float64 what does not come from the history; with the sum of `events` it is the score.
+    """
+
+    events: Float64s
+    rest: Float64s
+
+
+@runtime_checkable
+class Attributable(Protocol):
+    """A recommender that can say which past events its scores come from."""
+
+    def evidence(self, history: Histories, targets: Int64s, /) -> Evidence:
+        """Contributions to the scores of `targets` (T,) for the one user of `history`."""
+        ...
+
+
 def history_matrix(histories: Histories, n_items: int, decay: float = 1.0) -> sparse.csr_array:
     """(B, N) sparse float64 matrix of what each user met.
 
@@ -47,6 +73,14 @@ def history_matrix(histories: Histories, n_items: int, decay: float = 1.0) -> sp
     if decay == 1.0:
         matrix.data[:] = 1.0
     return matrix
+
+
+def event_weights(history: Histories, decay: float) -> Float64s:
+    """(S,) weight of each event of one user; those of an item add up to its `history_matrix`."""
+    if decay != 1.0:
+        return np.asarray(decay ** ages(history), dtype=np.float64)
+    _, place, counts = np.unique(history.items, return_inverse=True, return_counts=True)
+    return np.asarray(1.0 / counts[place], dtype=np.float64)
 
 
 def ages(histories: Histories) -> Float64s:

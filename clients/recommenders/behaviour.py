@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from clients.data.dataset import Histories
-from clients.recommenders.base import Float32s
+from clients.data.dataset import Histories, Int64s
+from clients.recommenders.base import Evidence, Float32s
 from clients.training.batches import recent_sequences
 from shared.models.behaviour import BehaviourLSTM
 from shared.models.config import BehaviourConfig
@@ -33,6 +33,7 @@ class BehaviourScorer:
     def __init__(self, config: BehaviourConfig, parameters: Float32s, items: ItemMatrix) -> None:
         self._model = BehaviourLSTM(config)
         load_vector(self._model, parameters)
+        self._model.requires_grad_(False)
         self._items, self._length = items, config.history_length
 
     @torch.no_grad()
@@ -43,3 +44,10 @@ class BehaviourScorer:
         """
         queries = self._model.query(recent_sequences(histories, self._length), self._items)
         return self._items.logits(queries).numpy().astype(np.float32, copy=False)
+
+    def evidence(self, history: Histories, targets: Int64s, /) -> Evidence:
+        """Contribution of each event: see `clients.explaining.gradients`."""
+        from clients.explaining.gradients import behaviour_evidence
+
+        recent = recent_sequences(history, self._length)
+        return behaviour_evidence(self._model, self._items, recent, targets, len(history.items))

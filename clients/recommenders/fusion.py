@@ -110,6 +110,11 @@ class Fusion:
             for name, (part, weight) in self._used.items()
         }
 
+    @property
+    def parts(self) -> Mapping[str, tuple[Part, float]]:
+        """The parts in use and their weights."""
+        return self._used
+
 
 def learn_weights(parts: Mapping[str, Part], validation: Fold, *, seed: int = 0) -> FusionWeights:
     """Weigh `parts`, fitted without the validation items, on `validation`.
@@ -228,6 +233,11 @@ def _log_shares(scores: Float32s) -> Float32s:
     total = scores.sum(axis=1, keepdims=True)
     shares = np.divide(scores, total, out=np.full_like(scores, uniform), where=total > 0)
     return np.asarray(np.log((shares + FLOOR * uniform) / (1 + FLOOR)), dtype=np.float32)
+
+
+def nothing_known(n_items: int) -> float:
+    """Log-probability of an item for which a part of kind ``"shares"`` has no evidence at all."""
+    return float(np.log(FLOOR / n_items / (1 + FLOOR)))
 
 
 def _log_softmax(scores: Float32s) -> Float32s:

@@ -7,8 +7,15 @@ from typing import Self
 import numpy as np
 from scipy import sparse
 
-from clients.data.dataset import Catalogue, Histories
-from clients.recommenders.base import BACK_OFF, Float32s, history_matrix, relative_popularity
+from clients.data.dataset import Catalogue, Histories, Int64s
+from clients.recommenders.base import (
+    BACK_OFF,
+    Evidence,
+    Float32s,
+    event_weights,
+    history_matrix,
+    relative_popularity,
+)
 from clients.recommenders.errors import NotFittedError
 
 
@@ -51,6 +58,14 @@ class ItemKNN:
         n_items = len(self._back_off)
         weights = history_matrix(histories, n_items, self.decay).astype(np.float32)
         return np.asarray((weights @ self._similarities).toarray() + self._back_off)
+
+    def evidence(self, history: Histories, targets: Int64s, /) -> Evidence:
+        """Weighted similarity of each target to each item of the history."""
+        if self._similarities is None or self._back_off is None:
+            raise NotFittedError("item kNN has no similarities")
+        similar = self._similarities[history.items][:, targets].toarray().astype(np.float64)
+        weights = event_weights(history, self.decay)
+        return Evidence(similar.T * weights, self._back_off[targets].astype(np.float64))
 
     def _similar(self, met: sparse.csr_array) -> sparse.csr_array:
         """(N, N) similarities of different items, from the (U, N) binary matrix of histories."""

@@ -6,8 +6,8 @@ from typing import Self
 
 import numpy as np
 
-from clients.data.dataset import Catalogue, Histories
-from clients.recommenders.base import Float32s, ages, relative_popularity
+from clients.data.dataset import Catalogue, Histories, Int64s
+from clients.recommenders.base import Evidence, Float32s, ages, relative_popularity
 from clients.recommenders.errors import NotFittedError
 
 
@@ -40,3 +40,10 @@ class Popularity:
         if self._scores is None:
             raise NotFittedError("popularity has no counts")
         return np.broadcast_to(self._scores, (len(histories), len(self._scores)))
+
+    def evidence(self, history: Histories, targets: Int64s, /) -> Evidence:
+        """None of it comes from the history."""
+        if self._scores is None:
+            raise NotFittedError("popularity has no counts")
+        nothing = np.zeros((len(targets), len(history.items)))
+        return Evidence(nothing, self._scores[targets].astype(np.float64))

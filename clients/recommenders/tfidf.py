@@ -8,10 +8,12 @@ from typing import Final, Self
 import numpy as np
 from scipy import sparse
 
-from clients.data.dataset import Catalogue, Histories
+from clients.data.dataset import Catalogue, Histories, Int64s
 from clients.recommenders.base import (
     BACK_OFF,
+    Evidence,
     Float32s,
+    event_weights,
     history_matrix,
     relative_popularity,
 )
@@ -54,6 +56,16 @@ class TfIdf:
         profiles = (weights.astype(np.float32) @ self._vectors).toarray()
         similar = self._vectors @ np.ascontiguousarray(profiles.T)
         return np.ascontiguousarray(similar.T) + self._back_off
+
+    def evidence(self, history: Histories, targets: Int64s, /) -> Evidence:
+        """Weighted cosine of each target to each item of the history."""
+        if self._vectors is None or self._back_off is None:
+            raise NotFittedError("TF-IDF has no item vectors")
+        similar = (self._vectors[targets] @ self._vectors[history.items].T).toarray()
+        weights = event_weights(history, self.decay)
+        return Evidence(
+            similar.astype(np.float64) * weights, self._back_off[targets].astype(np.float64)
+        )
 
 
 def tfidf_vectors(texts: list[str]) -> sparse.csr_array:

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from clients.data.dataset import Catalogue, Histories
-from clients.recommenders.base import BACK_OFF, Float32s, relative_popularity
+from clients.data.dataset import Catalogue, Histories, Int64s
+from clients.recommenders.base import BACK_OFF, Evidence, Float32s, relative_popularity
 from clients.recommenders.errors import NotFittedError
 
 
@@ -46,6 +46,15 @@ class Transitions:
         last = histories.items[histories.offsets[known + 1] - 1]
         result[known] += self._shares[last].toarray()
         return result
+
+    def evidence(self, history: Histories, targets: Int64s, /) -> Evidence:
+        """All of it comes from the last event."""
+        if self._shares is None or self._popularity is None:
+            raise NotFittedError("transitions have no counts")
+        events = np.zeros((len(targets), len(history.items)))
+        if len(history.items):
+            events[:, -1] = self._shares[history.items[-1:]].toarray()[0, targets]
+        return Evidence(events, BACK_OFF * self._popularity[targets].astype(np.float64))
 
 
 def consecutive_pairs(histories: Histories) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

@@ -136,6 +136,23 @@ class BehaviourLSTM(nn.Module):
         """Query (B, d) for the next event of each user in `state`."""
         return self._combine(state.profile, state.recurrent[-1, 0], None)
 
+    def correction_under(self, history: Sequences, items: ItemMatrix, presence: Tensor) -> Tensor:
+        """Correction (R, d) of one user's query, were each event there to some degree only.
+
+        Parameters
+        ----------
+        history
+            The S events of one user.
+        presence
+            (R, S) factors of what the LSTM reads of each event: R variants of the history, 1 for
+            the history as it is, 0 for one of which the LSTM reads nothing.
+        """
+        inputs = self._inputs(items.vectors[history.items], history.events, history.gaps, None)
+        variants, events = presence.shape
+        packing = Packing.from_lengths(torch.full((variants,), events))
+        hidden = self.lstm(packing.pack(presence[:, :, None] * inputs), packing)
+        return self._corrected(packing.last(hidden), None)
+
     def _run(self, sequences: Sequences, items: ItemMatrix) -> tuple[Tensor, Tensor]:
         """Hidden states (S, H) and queries (S, d) after every event."""
         packing = sequences.packing
@@ -156,11 +173,12 @@ class BehaviourLSTM(nn.Module):
         return inputs
 
     def _combine(self, profile: Tensor, hidden: Tensor, packing: Packing | None) -> Tensor:
-        correction = self.correction(hidden, packing)
-        if self.projection is not None:
-            correction = correction @ self.projection.T
-        query: Tensor = self.config.profile_scale * F.normalize(profile, dim=-1) + correction
-        return query
+        profile = F.normalize(profile, dim=-1)
+        return self.config.profile_scale * profile + self._corrected(hidden, packing)
+
+    def _corrected(self, hidden: Tensor, packing: Packing | None) -> Tensor:
+        correction: Tensor = self.correction(hidden, packing)
+        return correction if self.projection is None else correction @ self.projection.T
 
 
 def _projection(config: BehaviourConfig) -> Tensor | None:
