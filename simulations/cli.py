@@ -43,6 +43,9 @@ def run(
         Engine, typer.Option(help="In this process, or `flwr run` on Ray.")
     ] = Engine.grid,
     seed: Annotated[int, typer.Option(help="Seed of everything that is not privacy.")] = 0,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="The recipe's quick settings: less data, minutes.")
+    ] = False,
     restart: Annotated[
         bool, typer.Option("--restart", help="Discard what OUT holds already.")
     ] = False,
@@ -53,7 +56,7 @@ def run(
     """
     from simulations.run import Run
 
-    resolved = load_recipe(recipe, sets or ())
+    resolved = load_recipe(recipe, sets or (), quick=quick)
     where = out or Path("runs") / Path(recipe).stem
     work = Run(
         resolved,

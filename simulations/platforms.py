@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from clients.data.dataset import Catalogue, Histories, PlatformData
-from clients.evaluation.split import LeaveOneOut, leave_one_out
+from clients.evaluation.split import LeaveOneOut
 from clients.node_data import TrainingData
 from shared.errors import LabError
 from shared.models.config import BehaviourConfig
@@ -23,6 +23,7 @@ from simulations.datasets.federation import FederationData
 from simulations.datasets.folder import load_folder
 from simulations.datasets.generated import load_generated
 from simulations.datasets.movielens import load_movielens
+from simulations.datasets.shops import split_into_shops
 from simulations.recipe import DataRecipe
 
 CACHE_VARIABLE = "ISTHMUS_CACHE"
@@ -92,13 +93,24 @@ def load_data(recipe: DataRecipe, folder: Path | None, seed: int) -> FederationD
         for platform in federation.platforms
         if platform.name in chosen
     )
-    return replace(federation, platforms=platforms)
+    chosen_data = replace(federation, platforms=platforms)
+    return split_into_shops(chosen_data, recipe.split, seed) if recipe.split else chosen_data
 
 
 def prepare(
-    federation: FederationData, encoder: TextEncoder, model: BehaviourConfig, step: Step
+    federation: FederationData,
+    encoder: TextEncoder,
+    model: BehaviourConfig,
+    cut: Callable[[Histories], LeaveOneOut],
+    step: Step,
 ) -> list[LabPlatform]:
-    """Split and encode every platform; encodings are kept in the user's cache directory."""
+    """Split and encode every platform; encodings are kept in the user's cache directory.
+
+    Parameters
+    ----------
+    cut
+        Cuts a platform's histories for training, tuning and testing.
+    """
     cache = EncodingCache(encoder, cache_directory())
     platforms = []
     total = sum(len(platform.catalogue) for platform in federation.platforms)
@@ -113,7 +125,7 @@ def prepare(
         platforms.append(
             LabPlatform(
                 data=platform,
-                split=leave_one_out(platform.histories),
+                split=cut(platform.histories),
                 vectors=torch.from_numpy(vectors),
             )
         )

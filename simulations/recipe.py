@@ -7,16 +7,20 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from clients.data.dataset import Histories
+from clients.evaluation.other_splits import time_split, user_fold
+from clients.evaluation.split import LeaveOneOut, leave_one_out
 from clients.training.personalise import PersonalisationConfig
 from shared.config import StrictModel, parse, read_toml
 from shared.errors import LabError
 from shared.models.config import BehaviourConfig
 from shared.plan import Aggregation, LocalSteps, PrivacyTerms
 from simulations.datasets.generated import GeneratorSettings
+from simulations.datasets.shops import ShopSplit
 from simulations.results import SYSTEMS, SystemName
 
 SHIPPED = files("simulations") / "recipes"
@@ -46,6 +50,8 @@ class DataRecipe(StrictModel):
     """Names of the platforms to use; empty = all."""
     keep_users: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(default_factory=dict)
     """Share of a platform's users that is kept, by platform name: a small partner."""
+    split: ShopSplit | None = None
+    """Cuts every chosen platform into shops of one trade; None leaves platforms whole."""
     generated: GeneratorSettings = GeneratorSettings()
     """For source = "generated"."""
 
@@ -83,10 +89,34 @@ class CentralisedRecipe(StrictModel):
 class EvaluationRecipe(StrictModel):
     """How systems are compared."""
 
+    protocol: Literal["leave-one-out", "user-folds", "time"] = "leave-one-out"
+    """What is tested: each user's last new item; that of users who were not trained on; the first
+    new item after a moment that is the same for all (data with times only)."""
+    folds: Annotated[int, Field(ge=2, le=100)] = 5
+    """For "user-folds": number of folds."""
+    fold: Annotated[int, Field(ge=0)] = 0
+    """For "user-folds": the fold that is tested, from 0 to one below `folds`."""
     bootstrap_samples: Annotated[int, Field(ge=100)] = 1000
     """Resamples of the paired bootstrap."""
     curve_users: Annotated[int, Field(ge=1)] = 1000
     """Users per platform, at most, on whom learning curves are measured."""
+
+    @model_validator(mode="after")
+    def _fold_exists(self) -> Self:
+        if self.fold >= self.folds:
+            raise ValueError(f"fold {self.fold} of {self.folds}: folds are counted from 0")
+        return self
+
+    def split(self, histories: Histories, seed: int) -> LeaveOneOut:
+        """Histories cut as `protocol` says.
+
+        Raises
+        ------
+        clients.evaluation.errors.NoTimesError
+        """
+        if self.protocol == "user-folds":
+            return user_fold(histories, folds=self.folds, fold=self.fold, seed=seed)
+        return time_split(histories) if self.protocol == "time" else leave_one_out(histories)
 
 
 class Recipe(StrictModel):
@@ -110,6 +140,8 @@ class Recipe(StrictModel):
     """The comparison."""
     systems: tuple[SystemName, ...] = SYSTEMS
     """Systems to run, side by side."""
+    quick: dict[str, Any] = Field(default_factory=dict)
+    """Settings, by dotted key, of `--quick`: the same question on less data, in minutes."""
 
 
 def shipped_recipes() -> dict[str, Recipe]:
@@ -117,11 +149,13 @@ def shipped_recipes() -> dict[str, Recipe]:
     return {name: load_recipe(name) for name in _shipped_names()}
 
 
-def load_recipe(name: str, overrides: Iterable[str] = ()) -> Recipe:
+def load_recipe(name: str, overrides: Iterable[str] = (), *, quick: bool = False) -> Recipe:
     """The shipped recipe called `name`, or the TOML file at that path, with `overrides` applied.
 
     Parameters
     ----------
+    quick
+        Apply the recipe's own quick settings first.
     overrides
         ``key=value`` strings; keys are dotted, values TOML (a bare word is a string).
 
@@ -130,6 +164,8 @@ def load_recipe(name: str, overrides: Iterable[str] = ()) -> Recipe:
     UnknownRecipeError, OverrideError, shared.errors.ConfigError
     """
     values = _values(name)
+    for key, value in (values.pop("quick", {}) if quick else {}).items():
+        _put(values, key, value)
     for override in overrides:
         _apply(values, override)
     return parse(Recipe, values, where=f"recipe {name}")
@@ -158,13 +194,18 @@ def _apply(values: dict[str, Any], override: str) -> None:
     key, separator, text = override.partition("=")
     if not separator or not key.strip():
         raise OverrideError(f"--set {override!r}")
-    *parents, last = key.strip().split(".")
+    _put(values, key.strip(), _toml_value(text.strip()), where=f"--set {override!r}")
+
+
+def _put(values: dict[str, Any], key: str, value: Any, *, where: str = "quick") -> None:
+    """Set the dotted `key` in nested tables."""
+    *parents, last = key.split(".")
     table = values
     for parent in parents:
         table = table.setdefault(parent, {})
         if not isinstance(table, dict):
-            raise OverrideError(f"--set {override!r}: {parent!r} is not a table")
-    table[last] = _toml_value(text.strip())
+            raise OverrideError(f"{where}: {parent!r} is not a table")
+    table[last] = value
 
 
 def _toml_value(text: str) -> Any:

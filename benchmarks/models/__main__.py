@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from benchmarks.models import personal, shared_model, space
+from clients.evaluation.split import leave_one_out
 from shared.models.config import BehaviourConfig
 from shared.models.encoders import load_encoder
 from simulations.datasets.folder import load_folder
@@ -35,7 +36,7 @@ def main() -> None:
     torch.set_num_threads(1)
     federation = load_folder(options.data)
     quiet: Callable[..., None] = lambda *_: None  # noqa: E731
-    platforms = prepare(federation, load_encoder(), BehaviourConfig(), quiet)
+    platforms = prepare(federation, load_encoder(), BehaviourConfig(), leave_one_out, quiet)
     rows = []
     for platform in platforms:
         if options.platforms and platform.name not in options.platforms:

@@ -72,7 +72,7 @@ def leave_one_out(histories: Histories) -> LeaveOneOut:
     kept = histories.lengths.copy()
     kept[rows] = validation - histories.offsets[rows]
     return LeaveOneOut(
-        training=_prefixes(histories, np.arange(len(histories)), kept),
+        training=prefixes(histories, np.arange(len(histories)), kept),
         validation=_fold(histories, rows, validation),
         test=_fold(histories, rows, test),
     )
@@ -90,11 +90,11 @@ def _first_occurrences(histories: Histories, flat_users: Int64s) -> NDArray[np.b
 
 
 def _fold(histories: Histories, rows: Int64s, positions: Int64s) -> Fold:
-    contexts = _prefixes(histories, rows, positions - histories.offsets[rows])
+    contexts = prefixes(histories, rows, positions - histories.offsets[rows])
     return Fold(contexts=contexts, targets=histories.items[positions])
 
 
-def _prefixes(histories: Histories, rows: Int64s, lengths: Int64s) -> Histories:
+def prefixes(histories: Histories, rows: Int64s, lengths: Int64s) -> Histories:
     """The first `lengths[i]` events of user `rows[i]`."""
     offsets = np.zeros(len(rows) + 1, dtype=np.int64)
     np.cumsum(lengths, out=offsets[1:])

@@ -11,7 +11,26 @@ from simulations.recipe import OverrideError, UnknownRecipeError, load_recipe, s
 
 
 def test_the_promised_recipes_are_shipped_and_valid() -> None:
-    assert {"quickstart", "amazon", "small-partner"} <= set(shipped_recipes())
+    promised = {"quickstart", "amazon", "small-partner", "cross-vertical"}
+    promised |= {"same-vertical", "giant-and-small", "new-shop"}
+    assert promised <= set(shipped_recipes())
+
+
+@pytest.mark.parametrize("name", ["cross-vertical", "same-vertical", "giant-and-small", "new-shop"])
+def test_the_quick_setting_of_a_scenario_is_the_same_question_on_less_data(name: str) -> None:
+    whole, quick = load_recipe(name), load_recipe(name, quick=True)
+    assert quick.federation.rounds < whole.federation.rounds
+    assert quick.systems == whole.systems
+
+
+def test_overrides_come_after_the_quick_setting() -> None:
+    recipe = load_recipe("same-vertical", ["federation.rounds=5"], quick=True)
+    assert recipe.federation.rounds == 5
+
+
+def test_a_fold_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(InvalidValueError, match="folds are counted from 0"):
+        load_recipe("quickstart", ["evaluation.folds=3", "evaluation.fold=3"])
 
 
 def test_overrides_reach_nested_keys_with_toml_values() -> None:
