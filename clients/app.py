@@ -101,20 +101,23 @@ def _directory(context: Context) -> Path:
     raise NodeNotFoundError("the node configuration names no node-dir")
 
 
-_opened: dict[Path, NodeRounds] = {}
+_opened: dict[Path, tuple[tuple[int, ...], NodeRounds]] = {}
 
 
 def _from_directory(context: Context) -> NodeRounds:
-    """One `NodeRounds` per directory, although one process may serve several nodes in a simulation.
+    """One `NodeRounds` per directory, opened again when its policy or training data have changed.
 
-    A simulation may also serve one node by several processes, so there nothing is kept in memory.
+    A simulation may serve one node by several processes, so there nothing is kept in memory.
     """
     directory = _directory(context)
     if os.environ.get(SIMULATION_VARIABLE) == "1":
         return NodeRounds(open_node(directory))
-    if directory not in _opened:
-        _opened[directory] = NodeRounds(open_node(directory))
-    return _opened[directory]
+    home = NodeHome(directory)
+    files = (home.policy, home.training, home.identity)
+    seen = tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in files)
+    if directory not in _opened or _opened[directory][0] != seen:
+        _opened[directory] = seen, NodeRounds(open_node(directory))
+    return _opened[directory][1]
 
 
 app = make_app(_from_directory)

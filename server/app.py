@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import asdict
 from pathlib import Path
 
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
-from server.coordinator import Coordinator, RunSettings
-from server.rounds import RoundReport
+from server.coordinator import Coordinator, Gathering, RunSettings
+from server.rounds import Deadlines, RoundReport
 from shared.errors import ConfigError
 from shared.files import read_json, write_atomically, write_json
 from shared.plan import TrainingPlan
@@ -19,7 +18,6 @@ from shared.plan import TrainingPlan
 PLAN = "plan.json"
 SIGNATURE = "plan.sig"
 REPORTS = "rounds.json"
-NODES_SECONDS = 120.0
 DIRECTORY_VARIABLE = "ISTHMUS_RUN_DIRECTORY"
 
 
@@ -70,18 +68,20 @@ app = ServerApp()
 
 @app.main()
 def main(grid: Grid, context: Context) -> None:
-    """Wait for the plan's nodes, then run the plan."""
+    """Run the plan in the run's directory."""
     directory = Path(
         str(context.run_config.get("run-dir") or os.environ.get(DIRECTORY_VARIABLE, ""))
     )
+    run_plan(grid, directory, Deadlines(), Gathering())
+
+
+def run_plan(grid: Grid, directory: Path, deadlines: Deadlines, gathering: Gathering) -> None:
+    """Run the plan in `directory`, or what is left of it.
+
+    Raises
+    ------
+    RunDirectoryError, RunFailedError
+    """
     plan, signature = load_plan(directory)
-    _wait_for_nodes(grid, len(plan.partners))
-    settings = RunSettings(directory=directory)
+    settings = RunSettings(directory=directory, deadlines=deadlines, gathering=gathering)
     Coordinator(plan, signature, settings, observe=ReportFile(directory)).run(grid)
-
-
-def _wait_for_nodes(grid: Grid, count: int) -> None:
-    """Give nodes time to come online; the rounds themselves decide whether enough did."""
-    end = time.monotonic() + NODES_SECONDS
-    while len(list(grid.get_node_ids())) < count and time.monotonic() < end:
-        time.sleep(0.5)

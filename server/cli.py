@@ -10,7 +10,10 @@ from rich.console import Console
 from server.commands.approve import approve
 from server.commands.init import init
 from server.commands.invite import invite
+from server.commands.resume import resume
 from server.commands.revoke import revoke
+from server.commands.start import start
+from server.commands.status import releases, rounds, status
 from shared.errors import IsthmusError
 
 app = typer.Typer(
@@ -19,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="The coordinator of a federation.",
 )
-for command in (init, invite, approve, revoke):
+for command in (init, invite, approve, revoke, start, status, rounds, resume, releases):
     app.command()(command)
 
 

@@ -68,6 +68,7 @@ def configuration(app: Any, home: CoordinatorHome, settings: CoordinatorSettings
         log_config=None,
         limit_concurrency=settings.edge.max_connections,
         timeout_keep_alive=75,
+        timeout_graceful_shutdown=3,
         ssl_certfile=str(home.server_certificate),
         ssl_keyfile=str(home.server_key),
         ssl_ca_certs=str(home.authority),

@@ -22,7 +22,7 @@ QUIET: Final[Mapping[str, str]] = {
     "PYTHONUNBUFFERED": "1",
 }
 """Environment in which no dependency calls anybody: no telemetry, update checks, installs."""
-STOP_SECONDS: Final = 15.0
+STOP_SECONDS: Final = 8.0
 _PR_SET_PDEATHSIG: Final = 1
 _LIBC: Final = ctypes.CDLL(None) if sys.platform == "linux" else None
 logger = logging.getLogger(__name__)
@@ -91,14 +91,18 @@ class Child:
         self.starts += 1
         self._began = time.monotonic()
 
-    def check(self) -> bool:
-        """Start it again if it ended and its delay has passed; True if it has just been started."""
+    def due(self) -> bool:
+        """Whether it is not running and its delay has passed."""
         if self.pid is not None:
             return False
         now = time.monotonic()
         if self._process is not None:
             self._note_end(now)
-        if now < self._next:
+        return now >= self._next
+
+    def check(self) -> bool:
+        """Start it, or start it again, when that is due; True if it has just been started."""
+        if not self.due():
             return False
         self.start()
         return True

@@ -1,0 +1,22 @@
+"""`isthmus-node start`: take part in the federation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def start(
+    home: Annotated[Path, typer.Option(help="Directory of the node.")] = Path("."),
+) -> None:
+    """Connect to the coordinator and take part in its runs, within this node's own policy."""
+    import logging
+
+    from clients.federation_config import FederationConfig
+    from clients.home import NodeHome
+    from clients.node_service import NodeService
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    NodeService(NodeHome(home), FederationConfig()).run()

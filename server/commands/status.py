@@ -1,0 +1,79 @@
+"""`isthmus-coordinator status`, `rounds` and `releases`: what there is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from server.commands.options import DEFAULT_HOME, AsJson, Home
+
+
+def status(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
+    """Show the service, who is online, and the current run."""
+    from server.home import CoordinatorHome
+    from server.views import status_view
+
+    view = status_view(CoordinatorHome(home))
+    if as_json:
+        typer.echo(json.dumps(view, indent=1))
+        return
+    state = f"running, pid {view['pid']}" if view["running"] else "not running"
+    typer.echo(f"Federation {view['federation']!r} at {view['address']}: {state}")
+    _table(view["partners"], "no partner was admitted yet")
+    run = view["run"]
+    if run:
+        typer.echo(f"Run {run['run_id']}: {run['state']}, round {run['round']} of {run['rounds']}")
+        typer.echo(run["problem"], nl=bool(run["problem"]))
+
+
+def rounds(
+    run_id: Annotated[str, typer.Argument(help="The run; the current one if left out.")] = "",
+    home: Home = DEFAULT_HOME,
+    as_json: AsJson = False,
+) -> None:
+    """Show every attempt at every round: who took part, how long it took, what was sent."""
+    from server.home import CoordinatorHome
+    from server.views import rounds_view
+
+    reports = rounds_view(CoordinatorHome(home), run_id)
+    if as_json:
+        typer.echo(json.dumps(reports, indent=1))
+        return
+    _table([_row(r) for r in reports], "no round has been attempted yet")
+
+
+def releases(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
+    """List the global model of every run."""
+    from server.home import CoordinatorHome
+    from server.views import releases_view
+
+    found = releases_view(CoordinatorHome(home))
+    typer.echo(json.dumps(found, indent=1)) if as_json else _table(found, "no release yet")
+
+
+def _row(report: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "round": report["round"],
+        "attempt": report["attempt"],
+        "survivors": len(report["survivors"]),
+        "seconds": round(sum(report["seconds"].values()), 1),
+        "bytes up": sum(report["bytes_up"].values()),
+        "bytes down": sum(report["bytes_down"].values()),
+        "failures": ", ".join(sorted({c for f in report["failures"].values() for c in f.values()})),
+    }
+
+
+def _table(rows: Sequence[dict[str, Any]], nothing: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    if not rows:
+        typer.echo(nothing)
+        return
+    table = Table(*[str(name) for name in rows[0]], box=None)
+    for row in rows:
+        table.add_row(*[str(value) for value in row.values()])
+    Console().print(table)

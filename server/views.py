@@ -1,0 +1,98 @@
+"""What `status`, `rounds` and `releases` show: plain values, read from the coordinator's files."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from server.app import REPORTS, load_plan
+from server.checkpoint import Checkpoints
+from server.home import CoordinatorHome
+from server.partners import read_partners
+from server.run_state import NoRunError, RunState, read_current, read_state
+from server.settings import read_settings
+from shared.files import read_json
+
+FRESH_SECONDS = 15.0
+
+
+def status_view(home: CoordinatorHome) -> dict[str, Any]:
+    """Service, partners and current run.
+
+    Raises
+    ------
+    ConfigError
+    """
+    settings = read_settings(home)
+    service = read_json(home.status) if home.status.exists() else {}
+    alive = bool(service) and time.time() - service["time"] < FRESH_SECONDS
+    online = set(service["online"]) if alive else set()
+    current = read_current(home)
+    return {
+        "federation": settings.federation,
+        "address": settings.address,
+        "running": alive,
+        "pid": service["pid"] if alive else None,
+        "partners": [
+            {
+                "name": p.name,
+                "online": p.name in online,
+                "declared_users": p.declared_users,
+                "certificate_days_left": (p.certificates[-1].expires - datetime.now(UTC)).days,
+                "revoked": p.revoked,
+            }
+            for p in read_partners(home).partners
+        ],
+        "run": _run(home, current) if current else None,
+    }
+
+
+def rounds_view(home: CoordinatorHome, run_id: str) -> list[dict[str, Any]]:
+    """The reports of all attempts of a run; empty id means the current run.
+
+    Raises
+    ------
+    NoRunError
+    """
+    path = home.run(_state(home, run_id).run_id) / REPORTS
+    return list(read_json(path)) if path.exists() else []
+
+
+def releases_view(home: CoordinatorHome) -> list[dict[str, Any]]:
+    """The newest global model of every run, oldest run first."""
+    releases = []
+    for directory in sorted(home.runs.glob("*/plan.json"), key=lambda p: p.stat().st_mtime_ns):
+        plan, _ = load_plan(directory.parent)
+        rounds = Checkpoints(directory.parent / "checkpoints", plan.digest()).rounds()
+        if rounds and rounds[-1]:
+            releases.append(
+                {
+                    "run_id": plan.run_id,
+                    "round": rounds[-1],
+                    "rounds": plan.rounds,
+                    "partners": len(plan.partners),
+                    "epsilon": plan.privacy.epsilon if plan.privacy else None,
+                    "purpose": plan.purpose,
+                }
+            )
+    return releases
+
+
+def _state(home: CoordinatorHome, run_id: str) -> RunState:
+    state = read_state(home, run_id) if run_id else read_current(home)
+    if state is None:
+        raise NoRunError("there is no run", where=str(home.runs))
+    return state
+
+
+def _run(home: CoordinatorHome, state: RunState) -> dict[str, Any]:
+    plan, _ = load_plan(home.run(state.run_id))
+    done = Checkpoints(home.run(state.run_id) / "checkpoints", plan.digest()).rounds()
+    return {
+        "run_id": state.run_id,
+        "state": state.state,
+        "problem": state.problem,
+        "round": done[-1] if done else 0,
+        "rounds": plan.rounds,
+    }

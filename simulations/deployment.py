@@ -1,0 +1,211 @@
+"""A whole federation as separate processes on one machine: the real commands, the real network.
+
+For end-to-end tests, fault injection and measurements. Everything is done as people would do it:
+`isthmus-coordinator` and `isthmus-node` are called, files are handed over, fingerprints compared.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from clients.home import NodeHome
+from clients.node_data import TrainingData
+from server.home import CoordinatorHome
+from shared.errors import LabError
+from shared.files import read_json
+from shared.processes import QUIET, program
+
+START_SECONDS: Final = 120.0
+_FINGERPRINT: Final = re.compile(r"((?:[0-9A-F]{4} ){7}[0-9A-F]{4})")
+
+
+class DeploymentError(LabError):
+    """A command of the deployment failed, or something did not happen in time."""
+
+    code = "FED-117"
+    default_remedy = "see the logs in the deployment's directory"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a process runs: the prefix of its command, and the address of the edge."""
+
+    prefix: tuple[str, ...] = ()
+    """For example ``("ip", "netns", "exec", "name")``."""
+
+
+@dataclass(slots=True)
+class Deployment:
+    """A coordinator and its nodes below one directory.
+
+    Attributes
+    ----------
+    root
+        Directory of everything.
+    host
+        Name or address under which nodes reach the edge.
+    places
+        Where each party runs (``"coordinator"`` or a node's name); empty means here.
+    """
+
+    root: Path
+    host: str = "localhost"
+    places: Mapping[str, Place] = field(default_factory=dict)
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @property
+    def coordinator(self) -> CoordinatorHome:
+        """The coordinator's directory."""
+        return CoordinatorHome(self.root / "coordinator")
+
+    def node(self, name: str) -> NodeHome:
+        """A node's directory."""
+        return NodeHome(self.root / name)
+
+    def create(self, data: Mapping[str, TrainingData], declared: Mapping[str, int]) -> None:
+        """Make coordinator and nodes, let them join and pin each other.
+
+        Parameters
+        ----------
+        data
+            What each node trains on, by its name.
+        declared
+            Public lower bound on each node's users.
+        """
+        address = f"{self.host}:{free_port()}"
+        self.coordinate("init", "--address", address, "--link-port", str(free_port()))
+        keys = {name: self._join(name, declared[name]) for name in data}
+        for name, training in data.items():
+            training.save(self.node(name).training)
+            for other, key in keys.items():
+                if other != name:
+                    self.call(name, "isthmus-node", "pin", other, key)
+
+    def coordinate(self, *arguments: str) -> str:
+        """Call `isthmus-coordinator` with these arguments; returns its output."""
+        return self.call("coordinator", "isthmus-coordinator", *arguments)
+
+    def call(self, party: str, script: str, *arguments: str) -> str:
+        """Call a command for a party's directory.
+
+        Raises
+        ------
+        DeploymentError
+        """
+        command = [program(script), *arguments, "--home", str(self.root / party)]
+        done = subprocess.run(  # noqa: S603 (our own arguments)
+            command, capture_output=True, text=True, check=False, env=environment()
+        )
+        if done.returncode:
+            raise DeploymentError(done.stderr.strip()[-2000:], where=" ".join(command[:3]))
+        return done.stdout
+
+    def start(self, party: str, *arguments: str) -> None:
+        """Start the service of a party: the coordinator's, or a node's."""
+        script = "isthmus-coordinator" if party == "coordinator" else "isthmus-node"
+        prefix = self.places.get(party, Place()).prefix
+        command = [*prefix, program(script), "start", "--home", str(self.root / party), *arguments]
+        with (self.root / f"{party}.log").open("ab") as log:
+            self.processes[party] = subprocess.Popen(  # noqa: S603
+                command, stdout=log, stderr=log, env=environment(), start_new_session=True
+            )
+
+    def kill(self, party: str) -> None:
+        """SIGKILL a party's service; its children die with it."""
+        process = self.processes.pop(party)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+    def stop(self) -> None:
+        """End everything politely, nodes first."""
+        for party in sorted(self.processes, key=lambda p: p == "coordinator"):
+            self.processes[party].terminate()
+        for process in self.processes.values():
+            try:
+                process.wait(timeout=40)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        self.processes.clear()
+
+    def status(self) -> dict[str, Any]:
+        """What `isthmus-coordinator status` says."""
+        status: dict[str, Any] = json.loads(self.coordinate("status", "--json"))
+        return status
+
+    def rounds(self) -> list[dict[str, Any]]:
+        """What `isthmus-coordinator rounds` says."""
+        rounds: list[dict[str, Any]] = json.loads(self.coordinate("rounds", "--json"))
+        return rounds
+
+    def run_state(self) -> dict[str, Any]:
+        """State of the current run, read from its file; empty before there is one."""
+        if not self.coordinator.current.exists():
+            return {"state": ""}
+        run_id = read_json(self.coordinator.current)["run_id"]
+        state: dict[str, Any] = read_json(self.coordinator.run(run_id) / "state.json")
+        return state
+
+    def wait_for_end(self, seconds: float) -> dict[str, Any]:
+        """Wait until the current run has finished or failed; returns its state.
+
+        Raises
+        ------
+        DeploymentError
+        """
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            state = self.run_state()
+            if state["state"] in ("finished", "failed"):
+                return state
+            time.sleep(0.5)
+        raise DeploymentError(f"the run did not end within {seconds:.0f} s", where=str(self.root))
+
+    def _join(self, name: str, declared: int) -> str:
+        """Join under `name`; returns the identity key that others pin."""
+        told = fingerprint_in(self.coordinate("invite", name))
+        documents = self.coordinator.documents
+        invitation = str(documents / f"{name}.invitation.json")
+        users = ("--declared-users", str(declared))
+        output = self.call(name, "isthmus-node", "join", invitation, "--fingerprint", told, *users)
+        request = str(self.node(name).root / "network" / "request.json")
+        self.coordinate("approve", request, "--fingerprint", fingerprint_in(output))
+        self.call(name, "isthmus-node", "join", str(documents / f"{name}.admission.json"))
+        return output.strip().rpartition(" ")[2]
+
+
+def fingerprint_in(text: str) -> str:
+    """The fingerprint that a command printed.
+
+    Raises
+    ------
+    DeploymentError
+    """
+    found = _FINGERPRINT.search(text)
+    if found is None:
+        raise DeploymentError("no fingerprint was printed")
+    return found.group(1)
+
+
+def environment(extra: Sequence[tuple[str, str]] = ()) -> dict[str, str]:
+    """The environment of all processes: quiet, one thread each."""
+    threads = {"OMP_NUM_THREADS": "1", "ISTHMUS_THREADS": "1"}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    return {**os.environ, **QUIET, **threads, "PATH": path, **dict(extra)}
+
+
+def free_port() -> int:
+    """A port of loopback that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

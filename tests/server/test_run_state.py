@@ -1,0 +1,106 @@
+"""Plans are signed over admitted partners; an unfinished run is not lost by accident."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from server.app import load_plan
+from server.enrolment import revoke
+from server.home import CoordinatorHome
+from server.partners import UnknownPartnerError
+from server.run_state import (
+    NoRunError,
+    PlanFileError,
+    UnfinishedRunError,
+    propose,
+    read_current,
+    resume,
+    write_state,
+)
+from server.views import releases_view, rounds_view, status_view
+from shared.errors import ConfigError
+from shared.keyfile import load_identity, public_bytes
+from shared.plan import read_plan
+from tests.network import admitted_node, coordinator
+from tests.plans import make_plan
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> CoordinatorHome:
+    home = coordinator(tmp_path)
+    for number, name in enumerate(("a", "b", "c")):
+        admitted_node(home, tmp_path, name, declared=64 + number)
+    return home
+
+
+def _terms(**changes: object) -> dict[str, object]:
+    terms = make_plan().model_dump(mode="json", exclude={"run_id", "version", "partners"})
+    return {**terms, **changes}
+
+
+def test_a_plan_names_the_active_partners_and_is_signed(home: CoordinatorHome) -> None:
+    plan = propose(home, _terms(), replace=False)
+    assert [(p.id, p.name, p.declared_users) for p in plan.partners] == [
+        (1, "a", 64),
+        (2, "b", 65),
+        (3, "c", 66),
+    ]
+    stored, signature = load_plan(home.run(plan.run_id))
+    key = public_bytes(load_identity(home.identity))
+    assert read_plan(stored.canonical(), signature, key) == plan
+
+
+def test_revoked_partners_are_in_no_plan(home: CoordinatorHome) -> None:
+    revoke(home, "b")
+    assert [p.name for p in propose(home, _terms(), replace=False).partners] == ["a", "c"]
+    with pytest.raises(UnknownPartnerError):
+        propose(home, _terms(partners=["a", "b"]), replace=True)
+
+
+def test_partners_can_be_chosen_by_name(home: CoordinatorHome) -> None:
+    plan = propose(home, _terms(partners=["c", "a"]), replace=False)
+    assert [p.name for p in plan.partners] == ["a", "c"]
+    with pytest.raises(PlanFileError):
+        propose(home, _terms(partners="a"), replace=True)
+
+
+def test_run_id_and_unknown_keys_are_refused(home: CoordinatorHome) -> None:
+    with pytest.raises(PlanFileError):
+        propose(home, _terms(run_id="0" * 32), replace=False)
+    with pytest.raises(ConfigError):
+        propose(home, _terms(epsilon=8.0), replace=False)
+    assert read_current(home) is None
+
+
+def test_an_unfinished_run_is_only_replaced_on_purpose(home: CoordinatorHome) -> None:
+    first = propose(home, _terms(), replace=False)
+    with pytest.raises(UnfinishedRunError):
+        propose(home, _terms(), replace=False)
+    second = propose(home, _terms(), replace=True)
+    current = read_current(home)
+    assert current is not None
+    assert current.run_id == second.run_id != first.run_id
+
+
+def test_resume_lets_a_failed_run_go_on_and_a_finished_one_rest(home: CoordinatorHome) -> None:
+    with pytest.raises(NoRunError):
+        resume(home, "")
+    propose(home, _terms(), replace=False)
+    current = read_current(home)
+    assert current is not None
+    write_state(home, current.model_copy(update={"state": "failed", "problem": "x"}))
+    assert resume(home, "").state == "waiting"
+    write_state(home, current.model_copy(update={"state": "finished"}))
+    assert resume(home, current.run_id).state == "finished"
+
+
+def test_the_views_of_a_coordinator_that_has_not_started(home: CoordinatorHome) -> None:
+    with pytest.raises(NoRunError):
+        rounds_view(home, "")
+    plan = propose(home, _terms(), replace=False)
+    view = status_view(home)
+    assert (view["running"], view["run"]["state"]) == (False, "waiting")
+    assert [p["name"] for p in view["partners"]] == ["a", "b", "c"]
+    assert rounds_view(home, plan.run_id) == releases_view(home) == []
