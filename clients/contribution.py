@@ -118,6 +118,11 @@ class Contribution:
             self._ledger.commit(spend, update.tobytes())
         return np.asarray(self._plan.weight(self._partner) * update, dtype=np.float32)
 
+    def forget(self, number: int) -> None:
+        """The sum of round `number` is verified: delete an update that only the sum protects."""
+        if self._plan.distributed:
+            self._path(number).unlink(missing_ok=True)
+
     @cached_property
     def _charge(self) -> Charge | None:
         return charge_of(self._plan, self._partner)

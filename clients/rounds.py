@@ -6,7 +6,6 @@ process at every stage (under Ray it is) and may be killed between any two.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from clients.home import NodeHome
 from clients.identity import public_bytes
 from clients.node_data import TrainingData
 from clients.policy import NodePolicy
+from clients.session_files import SessionFiles, forget_other_runs
 from shared.errors import FederationError
 from shared.files import write_atomically
 from shared.plan import Partner, TrainingPlan, read_plan
@@ -37,7 +37,6 @@ from shared.secagg import (
     Session,
     SessionPolicy,
 )
-from shared.secagg.hashing import derive
 from shared.start import Carried, RoundStart, session, session_policy
 from shared.wire import MASK, RELEASE, SHARE, START, SURVIVORS, UNMASK, MessageFormatError, Parcel
 
@@ -158,6 +157,8 @@ class _Run:
         self._node, self._plan = node, plan
         self._directory = node.home.run(plan.run_id)
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._files = SessionFiles(self._directory)
+        forget_other_runs(self._directory)
         self._identity = Identity(partner=partner.id, key=node.identity)
         self._global = GlobalModel(plan, self._directory / "state.safetensors")
         self._contribution = Contribution(plan, partner, node.data, self._directory, node.ledger)
@@ -202,6 +203,9 @@ class _Run:
             if parcel.vector is None or parcel.vector.dtype not in (np.uint16, np.uint32):
                 raise MessageFormatError("a release comes with the ring sum")
             self._global.advance(self._now().verify(parcel.body, parcel.vector))
+            self._participant = None
+            self._files.forget()
+            self._contribution.forget(self._at[0])
         return Parcel(b"")
 
     def _take_model(self, start: RoundStart, parcel: Parcel) -> None:
@@ -231,35 +235,24 @@ class _Run:
         return Parcel(body)
 
     def _open(self, number: int, attempt: int) -> None:
+        self._files.forget_unless(number)
         self._at = (number, attempt)
         self._participant = Participant(**self._terms())
 
     def _resume(self) -> None:
         """Continue the session that another process of this node began."""
-        if not self._snapshot.exists():
+        kept = self._files.load()
+        if kept is None:
             return
-        raw = self._snapshot.read_bytes()
-        self._at = int.from_bytes(raw[:4], "little"), int.from_bytes(raw[4:6], "little")
+        self._at = kept[:2]
         if self._global.round == self._at[0] - 1:
-            self._participant = Participant.resume(raw[6:], **self._terms())
+            self._participant = Participant.resume(kept[2], **self._terms())
 
     def _save(self) -> None:
-        number, attempt = self._at
-        head = number.to_bytes(4, "little") + attempt.to_bytes(2, "little")
-        write_atomically(self._snapshot, head + self._now().snapshot(), private=True)
+        self._files.save(*self._at, self._now().snapshot())
 
     def _noise_key(self, number: int, update: NDArray[np.float32]) -> bytes | None:
-        """Key of this node's share of distributed noise: the same in every attempt at a round."""
-        if not self._plan.distributed:
-            return None
-        path = self._directory / "noise.bin"
-        if not path.exists():
-            write_atomically(path, os.urandom(32), private=True)
-        return derive(path.read_bytes(), "noise", number.to_bytes(4, "little"), update.tobytes())
-
-    @property
-    def _snapshot(self) -> Path:
-        return self._directory / "session.bin"
+        return self._files.noise_key(number, update) if self._plan.distributed else None
 
     def _terms(self) -> _Terms:
         number, attempt = self._at

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from flwr.app import Message
 
 from shared.optimiser import ServerState
 from shared.plan import Aggregation, LocalSteps, PrivacyTerms, TrainingPlan
-from shared.start import Carried, RoundStart
+from shared.wire import RELEASE, SHARE, SURVIVORS, UNMASK
 from tests.federation import MODEL, Federation
-from tests.plans import KEY, distributed_plan, make_plan
+from tests.plans import distributed_plan, make_plan
 
 
 def _plan(rounds: int = 2, privacy: PrivacyTerms | None = None, **terms: object) -> TrainingPlan:
@@ -101,10 +102,18 @@ def test_partners_share_the_noise_of_a_round(tmp_path: Path, fresh: bool) -> Non
     from shared.start import session_policy
 
     plan = distributed_plan(rounds=1, model=MODEL)
-    federation = Federation(plan, tmp_path, fresh=fresh, allow_distributed_noise=True)
+    updates = {}
+
+    def look(number: int, message: Message) -> Message:
+        path = tmp_path / f"node-{number}" / "runs" / plan.run_id / "update-00001.safetensors"
+        if path.exists():
+            updates[number] = load_file(path)["update"]
+        return message
+
+    federation = Federation(plan, tmp_path, fault=look, fresh=fresh, allow_distributed_noise=True)
     final = federation.run()
-    homes = [n.home.run(plan.run_id) for n in federation.nodes.values()]
-    clear = sum(load_file(home / "update-00001.safetensors")["update"] for home in homes)
+    clear = sum(updates.values())
+    assert not list(tmp_path.rglob("update-*")), "an update without noise rests no longer"
     noise = (final.model - ServerState.start(plan).model) * 3 - clear
     expected = session_policy(plan).share_noise * 3**0.5
     assert abs(noise.std() / expected - 1) < 0.2
@@ -116,17 +125,56 @@ def test_partners_share_the_noise_of_a_round(tmp_path: Path, fresh: bool) -> Non
 
 def test_a_second_attempt_at_a_round_sends_the_same_noise(tmp_path: Path) -> None:
     """Otherwise a coordinator that breaks secure aggregation could average it away."""
-    from clients.rounds import NodeRounds
-
     plan = distributed_plan(rounds=1, model=MODEL)
-    node = Federation(plan, tmp_path, allow_distributed_noise=True).nodes[1]
-    keys = []
-    for _ in range(2):
-        run = NodeRounds(node)._run(_start(plan))
-        update = run._contribution.update(1, ServerState.start(plan).model)
-        keys.append(run._noise_key(1, update))
-    assert keys[0] == keys[1]
-    assert run._noise_key(1, update + 1) != keys[0]
+    keys: dict[int, set[bytes]] = {}
+
+    def lose_the_first(number: int, message: Message) -> Message | None:
+        group = message.metadata.group_id
+        noise = tmp_path / f"node-{number}" / "runs" / plan.run_id / "noise.bin"
+        if message.metadata.message_type == SURVIVORS:
+            keys.setdefault(number, set()).add(noise.read_bytes())
+        lost = group == "1.0" and message.metadata.message_type == SURVIVORS
+        return None if lost else message
+
+    federation = Federation(plan, tmp_path, fault=lose_the_first, allow_distributed_noise=True)
+    federation.run()
+    assert [report.attempt for report in federation.reports] == [0, 1]
+    assert [len(found) for found in keys.values()] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("fresh", [False, True], ids=["one process", "a process per message"])
+def test_secrets_of_a_session_leave_the_disk_with_its_round_and_locks_stay(
+    tmp_path: Path, fresh: bool
+) -> None:
+    plan = _plan(rounds=2)
+    seen = set()
+
+    def look(_number: int, message: Message) -> Message:
+        if list(tmp_path.rglob("session.bin")):
+            seen.add(message.metadata.message_type)
+        return message
+
+    Federation(plan, tmp_path, fault=look, fresh=fresh).run()
+    assert {SHARE, UNMASK, RELEASE} <= seen
+    assert not list(tmp_path.rglob("session.bin"))
+    assert not list(tmp_path.rglob("noise.bin"))
+    for number in (1, 2, 3):
+        locks = [p for p in (tmp_path / f"node-{number}" / "locks").iterdir() if p.is_file()]
+        assert len(locks) >= 2, "one for each round"
+
+
+def test_a_node_that_never_saw_the_sum_forgets_the_session_with_the_next_round(
+    tmp_path: Path,
+) -> None:
+    def lose(number: int, message: Message) -> Message | None:
+        late = message.metadata.message_type in (SURVIVORS, UNMASK)
+        return None if number == 4 and message.metadata.group_id == "1.0" and late else message
+
+    plan = make_plan((64,) * 4, rounds=2, privacy=None, model=MODEL)
+    federation = Federation(plan, tmp_path, fault=lose)
+    federation.run()
+    assert federation.reports[0].survivors == (1, 2, 3, 4)
+    assert not list(tmp_path.rglob("session.bin"))
 
 
 @pytest.mark.parametrize("suite", ["x25519-chacha20", "hybrid-aes256", "hybrid-chacha20"])
@@ -143,13 +191,3 @@ def test_the_small_ring_halves_the_upload_and_gives_the_model_all_the_same(tmp_p
     assert np.isfinite(final.model).all()
     (report, _) = federation.reports
     assert report.bytes_up["train.mask"] < 3 * (2 * plan.parameters + 400)
-
-
-def _start(plan: TrainingPlan) -> RoundStart:
-    return RoundStart(
-        round=1,
-        attempt=0,
-        carried=Carried.NOTHING,
-        signature=plan.sign(KEY),
-        plan=plan.canonical(),
-    )
