@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint check clean compare-metrics bench-private bench-secagg bench-models mutation-secagg
+.PHONY: help demo test test-slow lint check clean compare-metrics bench-private bench-secagg bench-models fuzz-secagg mutation-secagg
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 22
@@ -45,6 +45,10 @@ bench-secagg: $(STAMP)  ## secure aggregation against plain sums and Flower's fu
 
 bench-models: $(STAMP)  ## item space, shared model and personalisation on validation items; DATA=folder
 	$(BIN)/python -m benchmarks.models --data $(DATA)
+
+fuzz-secagg: $(STAMP)  ## 100,000 inputs into every decoder of secure aggregation; ARGS="-runs=1000000"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fuzz]'
+	$(BIN)/python fuzz/fuzz_secagg.py -verbosity=0 -print_final_stats=1 $(ARGS)
 
 mutation-secagg: $(STAMP)  ## remove each check of secure aggregation: some test must fail
 	$(BIN)/python -m tests.shared.secagg.mutations
