@@ -292,7 +292,7 @@ def test_a_complaint_about_an_envelope_that_was_not_dealt_is_refused():
 def test_an_output_array_of_another_shape_or_type_is_refused(out):
     grid = Grid(RULES)
     original = grid.nodes[VICTIM].mask
-    grid.nodes[VICTIM].mask = lambda update, words: original(update, words, out=out)
+    grid.nodes[VICTIM].mask = lambda update, words, **_: original(update, words, out=out)
     grid.run()
     assert grid.refused[VICTIM].code == "SA-026"
 
