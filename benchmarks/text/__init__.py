@@ -1,0 +1,1 @@
+"""Text on real titles: seconds a sentence, and how many sentences the gate lets pass."""
