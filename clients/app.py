@@ -71,18 +71,27 @@ def open_node(directory: Path) -> Node:
 
 
 def _answer(resolve: Resolve, stage: str, message: Message, context: Context) -> Message:
+    rounds = None
     try:
-        parcel = resolve(context).answer(stage, Parcel.from_record(message.content))
+        rounds = resolve(context)
+        parcel = rounds.answer(stage, Parcel.from_record(message.content))
     except IsthmusError as error:
         logger.warning("%s refused: %s", stage, error)
-        return _refusal(message, error.code)
+        return _refusal(rounds, stage, message, error.code)
     except Exception:  # whatever it is, its text stays here
         logger.exception("%s failed", stage)
-        return _refusal(message, INTERNAL_ERROR)
+        return _refusal(rounds, stage, message, INTERNAL_ERROR)
     return Message(parcel.to_record(), reply_to=message)
 
 
-def _refusal(message: Message, code: str) -> Message:
+def _refusal(rounds: NodeRounds | None, stage: str, message: Message, code: str) -> Message:
+    """A reply of one constant code, on the receipt log if there is one that can be written."""
+    if rounds is not None:
+        try:
+            rounds.refuse(stage, code)
+        except IsthmusError as error:
+            logger.error("no receipt: %s", error)
+            code = error.code
     return Message(Error(ErrorCode.CLIENT_APP_RAISED_EXCEPTION, code), reply_to=message)
 
 

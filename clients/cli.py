@@ -10,6 +10,7 @@ from rich.console import Console
 from clients.commands.join import join
 from clients.commands.pin import pin
 from clients.commands.privacy import privacy
+from clients.commands.receipts import receipts
 from clients.commands.start import start
 from shared.errors import IsthmusError
 
@@ -27,6 +28,7 @@ def node() -> None:
 
 
 app.command()(privacy)
+app.command()(receipts)
 app.command()(join)
 app.command()(pin)
 app.command()(start)

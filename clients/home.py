@@ -28,6 +28,11 @@ class NodeHome:
         return self.root / "ledger.jsonl"
 
     @property
+    def receipts(self) -> Path:
+        """Receipt log of every message that left."""
+        return self.root / "receipts.jsonl"
+
+    @property
     def locks(self) -> Path:
         """One-use locks of secure aggregation."""
         return self.root / "locks"

@@ -7,7 +7,7 @@ process at every stage (under Ray it is) and may be killed between any two.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypedDict
 
@@ -22,6 +22,7 @@ from clients.home import NodeHome
 from clients.identity import public_bytes
 from clients.node_data import TrainingData
 from clients.policy import NodePolicy
+from clients.receipts import ReceiptLog, Sent
 from clients.session_files import SessionFiles, forget_other_runs
 from shared.errors import FederationError
 from shared.files import write_atomically
@@ -95,6 +96,7 @@ class NodeRounds:
         self._node = node
         self._runs: dict[str, _Run] = {}
         self._active: _Run | None = None
+        self._receipts = ReceiptLog(node.home.receipts, node.identity)
         self._stages: dict[str, Callable[[Parcel], Parcel]] = {
             START: self._start,
             SHARE: lambda parcel: self._at().share(parcel),
@@ -105,14 +107,38 @@ class NodeRounds:
         }
 
     def answer(self, stage: str, parcel: Parcel) -> Parcel:
-        """Reply to one message.
+        """Reply to one message, on the receipt log before it is returned.
 
         Raises
         ------
         IsthmusError
             The node refuses; only the error's code may travel.
         """
-        return self._stages[stage](parcel)
+        reply = self._stages[stage](parcel)
+        self._receipts.record(self._sent(stage, reply))
+        return reply
+
+    def refuse(self, stage: str, code: str) -> None:
+        """Write a receipt of a reply that is nothing but an error code.
+
+        Raises
+        ------
+        ReceiptLogError, ForeignReceiptLogError
+        """
+        self._receipts.record(replace(self._sent(stage, Parcel(code.encode())), refusal=code))
+
+    def _sent(self, stage: str, reply: Parcel) -> Sent:
+        run, number, attempt = self._active.now if self._active else ("", 0, 0)
+        charged = stage == MASK and self._active is not None and self._active.private
+        return Sent(
+            run=run,
+            round=number,
+            attempt=attempt,
+            stage=stage,
+            size=reply.size,
+            sha256=reply.digest(),
+            epsilon=self._node.ledger().spent() if charged else None,
+        )
 
     def _start(self, parcel: Parcel) -> Parcel:
         start = RoundStart.decode(parcel.body)
@@ -164,6 +190,16 @@ class _Run:
         self._contribution = Contribution(plan, partner, node.data, self._directory, node.ledger)
         self._participant: Participant | None = None
         self._at = (0, 0)
+
+    @property
+    def now(self) -> tuple[str, int, int]:
+        """Run, round and attempt."""
+        return self._plan.run_id, *self._at
+
+    @property
+    def private(self) -> bool:
+        """Whether updates are charged to the ledger."""
+        return self._plan.privacy is not None
 
     def start(self, start: RoundStart, parcel: Parcel) -> Parcel:
         if not 1 <= start.round <= self._plan.rounds:

@@ -91,13 +91,16 @@ class Journal:
                 path.unlink(missing_ok=True)
 
     def _note(self, number: int, attempt: int, stage: str, replies: StageReplies) -> None:
-        """One line for people and monitoring: times, counts, codes."""
+        """One line for people, monitoring and auditors: times, codes, what was received.
+
+        The digests are those in the nodes' receipt logs (``tools/verify_receipts.py`` compares).
+        """
         line = {
             "time": round(time.time(), 3),
             "round": number,
             "attempt": attempt,
             "stage": stage,
-            "replies": len(replies.parcels),
+            "received": {str(node): parcel.digest() for node, parcel in replies.parcels.items()},
             "failures": {str(node): code for node, code in replies.failures.items()},
         }
         path = self._directory / "events.jsonl"

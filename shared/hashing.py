@@ -11,10 +11,11 @@ import struct
 DIGEST_BYTES = 32
 
 
-def digest(label: str, *parts: bytes) -> bytes:
+def digest(label: str, *parts: bytes | memoryview) -> bytes:
     """SHA-256 over `label` and `parts`, each prefixed by its length (32 bytes)."""
     state = hashlib.sha256()
     for part in (label.encode(), *parts):
-        state.update(struct.pack("<Q", len(part)))
+        size = part.nbytes if isinstance(part, memoryview) else len(part)
+        state.update(struct.pack("<Q", size))
         state.update(part)
     return state.digest()

@@ -15,6 +15,7 @@ import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
 
 from shared.errors import FederationError
+from shared.hashing import digest
 
 WIRE_VERSION: Final = 1
 MAX_BODY_BYTES: Final = 64 << 20
@@ -54,6 +55,14 @@ class Parcel:
     def size(self) -> int:
         """Bytes of payload."""
         return len(self.body) + (0 if self.vector is None else self.vector.nbytes)
+
+    def digest(self) -> str:
+        """SHA-256 (hex) of body and vector: the same at both ends, for receipts."""
+        if self.vector is None:
+            return digest("isthmus parcel 1", self.body).hex()
+        little = np.ascontiguousarray(self.vector, dtype=self.vector.dtype.newbyteorder("<"))
+        name = self.vector.dtype.name.encode()
+        return digest("isthmus parcel 1", self.body, name, little.data).hex()
 
     def to_record(self) -> RecordDict:
         """Pack for Flower."""

@@ -13,7 +13,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,11 @@ class Journal:
     def head(self) -> str:
         """Hash of the last line (hex); zeros before the first."""
         return str(self._entries[-1]["hash"]) if self._entries else GENESIS
+
+    @property
+    def length(self) -> int:
+        """Number of lines."""
+        return len(self._entries)
 
     @contextmanager
     def locked(self) -> Iterator[list[Entry]]:
@@ -87,18 +92,22 @@ class Journal:
         return entry
 
     def _catch_up(self, descriptor: int) -> None:
-        """Read what was written since, drop a torn last line, check the chain and the head."""
-        data = _read_from(descriptor, 0)
+        """Read what was written since, drop a torn last line, check the chain and the head.
+
+        Lines read before are not read again: this object acts on what it has checked, and whatever
+        is appended must follow the last of them.
+        """
+        if os.fstat(descriptor).st_size < self._read:
+            raise LedgerCorruptError("the file is shorter than it was", where=str(self.path))
+        data = _read_from(descriptor, self._read)
         whole = data.rfind(b"\n") + 1
         lines = data[:whole].splitlines()
-        if lines[: len(self._entries)] and self._read > whole:
-            raise LedgerCorruptError("the ledger is shorter than it was", where=str(self.path))
-        self._entries = check_chain(lines, where=str(self.path))
+        self._entries += check_chain(lines, where=str(self.path), after=self._entries)
         self._check_head()
+        self._read += whole
         if whole < len(data):
-            os.ftruncate(descriptor, whole)
+            os.ftruncate(descriptor, self._read)
             os.fsync(descriptor)
-        self._read = whole
 
     def _check_head(self) -> None:
         count, digest = self._marked()
@@ -131,8 +140,8 @@ def entry_hash(entry: Entry) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def check_chain(lines: list[bytes], *, where: str) -> list[Entry]:
-    """Parse lines and check numbers and hashes.
+def check_chain(lines: list[bytes], *, where: str, after: Sequence[Entry] = ()) -> list[Entry]:
+    """Parse lines that follow those in `after`, and check numbers and hashes.
 
     Raises
     ------
@@ -140,8 +149,8 @@ def check_chain(lines: list[bytes], *, where: str) -> list[Entry]:
         At the first line that does not fit.
     """
     entries: list[Entry] = []
-    previous = GENESIS
-    for number, line in enumerate(lines):
+    previous = after[-1]["hash"] if after else GENESIS
+    for number, line in enumerate(lines, len(after)):
         entry = _parsed(line, where=f"{where}, line {number + 1}")
         expected = (number, previous, entry_hash(entry))
         if (entry.get("seq"), entry.get("previous"), entry.get("hash")) != expected:
