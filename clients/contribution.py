@@ -9,26 +9,24 @@ reservation that it has, because without a commit nothing has left.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
+from clients.kept_updates import KeptUpdates
 from clients.node_data import TrainingData
 from clients.training.batches import TrainingSet
 from clients.training.local import LocalTrainer, Protection, StepTerms
 from clients.training.shared_step import SharedStep
 from shared.distributed import cost_of_round, gradient_scale
-from shared.errors import FederationError
-from shared.files import write_atomically
 from shared.models.item_matrix import ItemMatrix
 from shared.plan import Partner, PrivacyTerms, TrainingPlan
 from shared.privacy.accounting import Budget, Cost, Mechanism, calibrate_noise
+from shared.privacy.banded import banded_coefficients, banded_mechanism, group_of
 from shared.privacy.ledger import Ledger
 from shared.privacy.spends import Release, Spend
 from shared.start import session_policy
@@ -36,13 +34,6 @@ from shared.start import session_policy
 Float32s = NDArray[np.float32]
 OpenLedger = Callable[[], Ledger]
 """Opens the node's ledger; only called for plans with privacy."""
-
-
-class KeptUpdateError(FederationError):
-    """An update that this node kept cannot be read."""
-
-    code = "FED-050"
-    default_remedy = "the round cannot be repeated without a new charge; skip it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,12 +57,13 @@ def charge_of(plan: TrainingPlan, partner: Partner) -> Charge | None:
             mechanism=cost_of_round(plan, partner, session_policy(plan)),
             budget=_budget(plan.privacy, partner.declared_users),
         )
-    rate = plan.local.sample_rate(partner.declared_users)
-    noise = _noise(plan.privacy, partner.declared_users, rate, plan.rounds * plan.local.steps)
-    return Charge(
-        mechanism=Mechanism(noise_multiplier=noise, sample_rate=rate, steps=plan.local.steps),
-        budget=_budget(plan.privacy, partner.declared_users),
+    users, bands = partner.declared_users, plan.privacy.bands
+    rate = plan.local.group_rate(users, bands)
+    a_round = banded_mechanism(
+        noise_multiplier=1.0, group_rate=rate, steps=plan.local.steps, bands=bands
     )
+    noise = _noise(plan.privacy, users, replace(a_round, steps=plan.rounds * a_round.steps))
+    return Charge(mechanism=a_round.scaled(noise), budget=_budget(plan.privacy, users))
 
 
 class Contribution:
@@ -98,7 +90,7 @@ class Contribution:
         open_ledger: OpenLedger,
     ) -> None:
         self._plan, self._partner, self._data = plan, partner, data
-        self._directory, self._open_ledger = directory, open_ledger
+        self._kept, self._open_ledger = KeptUpdates(directory), open_ledger
 
     def update(self, number: int, model: Float32s) -> Float32s:
         """The weighted update (P,) of round `number` from the global `model` (P,).
@@ -109,11 +101,13 @@ class Contribution:
             The round would exceed a cap; nothing was trained.
         KeptUpdateError
             The update of this round was kept but cannot be read.
+        NoiseStateError
+            The plan's noise is banded and its state is lost or old; nothing was trained.
         """
-        path = self._path(number)
         release = Release(plan=self._plan.run_id, round=number, model="behaviour")
         spend = self._reserve(release)
-        update = _read(path)["update"] if path.exists() else self._train(number, model)
+        kept = self._kept.has(number)
+        update = self._kept.read(number)["update"] if kept else self._train(number, model)
         if self._ledger is not None and spend is not None:
             self._ledger.commit(spend, update.tobytes())
         return np.asarray(self._plan.weight(self._partner) * update, dtype=np.float32)
@@ -121,7 +115,7 @@ class Contribution:
     def forget(self, number: int) -> None:
         """The sum of round `number` is verified: delete an update that only the sum protects."""
         if self._plan.distributed:
-            self._path(number).unlink(missing_ok=True)
+            self._kept.drop(number)
 
     @cached_property
     def _charge(self) -> Charge | None:
@@ -143,8 +137,15 @@ class Contribution:
         """The reservation of this round: the one that is there, or a new one."""
         if self._ledger is None or self._charge is None:
             return None
-        wanted = (self._charge.mechanism,)
-        for spend in self._ledger.spends():
+        wanted, spends = (self._charge.mechanism,), self._ledger.spends()
+        if (
+            self._plan.privacy is not None
+            and self._plan.privacy.bands > 1
+            and not self._kept.has(release.round)
+        ):
+            own = [s for s in spends if (s.release.plan, s.release.model) == _run_of(release)]
+            self._kept.check_continuity(release.round, own)
+        for spend in spends:
             if spend.release == release and spend.mechanisms == wanted:
                 return spend
         return self._ledger.reserve(release, wanted, plan_budget=self._charge.budget)
@@ -154,51 +155,50 @@ class Contribution:
             kept = {"update": self._shared_step.run(model)}
         else:
             kept = self._train_locally(number, model)
-        arrays = {name: np.ascontiguousarray(tensor) for name, tensor in kept.items()}
-        write_atomically(self._path(number), save(arrays), private=True)
-        self._path(number - 2).unlink(missing_ok=True)
+        self._kept.keep(number, kept)
         return kept["update"]
 
     def _train_locally(self, number: int, model: Float32s) -> dict[str, Float32s]:
-        """The update and the optimiser's moments, with which the next round goes on."""
-        previous = self._path(number - 1)
-        if previous.exists():
-            tensors = _read(previous)
-            self._trainer.restore({n[2:]: t for n, t in tensors.items() if n.startswith("m.")})
+        """The update and the state of training, with which the next round goes on."""
+        newest = self._kept.newest()
+        before = {} if newest is None or newest >= number else self._kept.read(newest)
+        self._trainer.restore({n[2:]: t for n, t in before.items() if n.startswith("m.")})
         update = self._trainer.run(model, self._plan.local.steps)
-        moments = {f"m.{name}": t for name, t in self._trainer.moments().items()}
-        return {"update": update, **moments}
-
-    def _path(self, number: int) -> Path:
-        return self._directory / f"update-{number:05d}.safetensors"
+        return {"update": update, **{f"m.{name}": t for name, t in self._trainer.state().items()}}
 
 
 def _budget(terms: PrivacyTerms, declared_users: int) -> Budget:
     return Budget(epsilon=terms.epsilon, delta=terms.delta(declared_users))
 
 
+def _run_of(release: Release) -> tuple[str, str]:
+    return release.plan, release.model
+
+
 @lru_cache(maxsize=64)
-def _noise(terms: PrivacyTerms, declared_users: int, rate: float, steps: int) -> float:
-    planned = Mechanism(noise_multiplier=1.0, sample_rate=rate, steps=steps)
+def _noise(terms: PrivacyTerms, declared_users: int, planned: Mechanism) -> float:
     return calibrate_noise([planned], _budget(terms, declared_users))
 
 
 def _trainer(
     plan: TrainingPlan, partner: Partner, data: TrainingData, charge: Charge | None
 ) -> LocalTrainer:
-    rate = plan.local.sample_rate(partner.declared_users)
+    bands = plan.privacy.bands if plan.privacy else 1
+    rate = plan.local.group_rate(partner.declared_users, bands)
     terms = StepTerms(
         learning_rate=plan.local.learning_rate,
         sample_rate=rate,
-        expected_batch_size=rate * partner.declared_users,
+        expected_batch_size=rate * partner.declared_users / bands,
     )
     protection = None
     if charge is not None and plan.privacy is not None:
         protection = Protection(
             clipping_norm=plan.privacy.clipping_norm,
             noise_multiplier=charge.mechanism.noise_multiplier,
+            coefficients=tuple(banded_coefficients(bands, plan.rounds * plan.local.steps).tolist()),
         )
-    return LocalTrainer(plan.model, *_inputs(plan, data), terms, protection)
+    groups = group_of(data.lots, bands)
+    return LocalTrainer(plan.model, *_inputs(plan, data), terms, protection, groups=groups)
 
 
 def _shared_step(plan: TrainingPlan, partner: Partner, data: TrainingData) -> SharedStep:
@@ -214,11 +214,3 @@ def _shared_step(plan: TrainingPlan, partner: Partner, data: TrainingData) -> Sh
 def _inputs(plan: TrainingPlan, data: TrainingData) -> tuple[TrainingSet, ItemMatrix]:
     examples = TrainingSet(data.histories, plan.model.history_length)
     return examples, ItemMatrix(vectors=torch.from_numpy(data.vectors))
-
-
-def _read(path: Path) -> dict[str, Float32s]:
-    try:
-        with safe_open(path, framework="numpy") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise KeptUpdateError(str(error), where=str(path)) from error

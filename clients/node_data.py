@@ -14,6 +14,7 @@ from safetensors.numpy import save
 from clients.data.dataset import Histories
 from shared.errors import DataError
 from shared.files import write_atomically
+from shared.privacy.banded import lots_of
 
 
 class TrainingFileError(DataError):
@@ -33,10 +34,18 @@ class TrainingData:
         Training part of the histories.
     vectors
         (N, d) float32 item vectors in the shared item space.
+    lots
+        (U,) a number of each user alone: who takes turns with whom under banded noise.
     """
 
     histories: Histories
     vectors: NDArray[np.float32]
+    lots: NDArray[np.uint16]
+
+    @classmethod
+    def of(cls, histories: Histories, vectors: NDArray[np.float32]) -> TrainingData:
+        """From histories that still carry their users' pseudonyms."""
+        return cls(histories=histories, vectors=vectors, lots=lots_of(histories.users))
 
     def save(self, path: Path) -> None:
         """Write atomically, readable by the owner alone."""
@@ -47,6 +56,7 @@ class TrainingData:
             "events": parts.events,
             "times": parts.times,
             "vectors": self.vectors,
+            "lots": self.lots,
         }
         data = save(
             {name: np.ascontiguousarray(t) for name, t in tensors.items()},
@@ -68,10 +78,10 @@ class TrainingData:
                 tensors = {name: file.get_tensor(name) for name in _NAMES}
         except (OSError, KeyError, SafetensorError) as error:
             raise TrainingFileError(str(error), where=str(path)) from error
-        vectors = tensors.pop("vectors")
+        vectors, lots = tensors.pop("vectors"), tensors.pop("lots")
         users = ("",) * (len(tensors["offsets"]) - 1)  # training needs no names
         histories = Histories(users=users, ordinal=ordinal, **tensors)
-        return cls(histories=histories, vectors=vectors)
+        return cls(histories=histories, vectors=vectors, lots=lots)
 
 
-_NAMES = ("offsets", "items", "events", "times", "vectors")
+_NAMES = ("offsets", "items", "events", "times", "vectors", "lots")

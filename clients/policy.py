@@ -42,6 +42,8 @@ class NodePolicy(StrictModel):
     """Fewest partners in a plan."""
     max_epsilon: Annotated[float, Field(gt=0)] = 8.0
     """Largest epsilon of one plan."""
+    max_bands: Annotated[int, Field(ge=1)] = 1
+    """Most bands of correlated noise in a plan; 1 = independent Gaussian noise only."""
     lifetime_epsilon: Annotated[float, Field(gt=0)] = 8.0
     """Largest epsilon over all plans that ever ran here."""
     max_rounds: Annotated[int, Field(ge=1)] = 200
@@ -118,6 +120,8 @@ class NodePolicy(StrictModel):
             raise PolicyRefusalError("the plan's epsilon trusts the noise of other partners")
         elif plan.privacy.epsilon > self.max_epsilon:
             self._refuse("epsilon", plan.privacy.epsilon, self.max_epsilon)
+        elif plan.privacy.bands > self.max_bands:
+            self._refuse("bands", plan.privacy.bands, self.max_bands)
 
     def _refuse(self, what: str, asked: object, limit: object) -> None:
         raise PolicyRefusalError(f"{what} = {asked!r}, this node's limit is {limit!r}")

@@ -260,6 +260,7 @@ class FederatedLab:
             min_cohort=min(3, len(plan.partners)),
             max_epsilon=terms.epsilon if terms else 1.0,
             lifetime_epsilon=terms.epsilon if terms else 1.0,
+            max_bands=terms.bands if terms else 1,
             max_rounds=plan.rounds,
             max_update_range=plan.aggregation.update_range,
             encoders=(plan.encoder.name,),

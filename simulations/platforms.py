@@ -71,7 +71,7 @@ class LabPlatform:
 
     def training_data(self) -> TrainingData:
         """What its node trains on."""
-        return TrainingData(histories=self.split.training, vectors=self.vectors.numpy())
+        return TrainingData.of(self.split.training, self.vectors.numpy())
 
 
 def load_data(recipe: DataRecipe, folder: Path | None, seed: int) -> FederationData:

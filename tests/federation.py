@@ -32,14 +32,14 @@ def training_data(seed: int, users: int = 80, items: int = 30) -> TrainingData:
     vectors = random.standard_normal((items, MODEL.item_dim)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     histories = Histories(
-        users=("",) * users,
+        users=tuple(f"user {k}" for k in range(users)),
         offsets=offsets.astype(np.int64),
         items=random.integers(0, items, total).astype(np.int32),
         events=np.zeros(total, dtype=np.int8),
         times=np.arange(total, dtype=np.float64),
         ordinal=True,
     )
-    return TrainingData(histories=histories, vectors=vectors)
+    return TrainingData.of(histories, vectors)
 
 
 def policy(plan: TrainingPlan, **changes: object) -> NodePolicy:
@@ -49,6 +49,7 @@ def policy(plan: TrainingPlan, **changes: object) -> NodePolicy:
         "partners": {p.name: p.identity for p in plan.partners},
         "encoders": (plan.encoder.name,),
         "max_declared_users": max(p.declared_users for p in plan.partners),
+        "max_bands": plan.privacy.bands if plan.privacy else 1,
         "allow_unprotected": plan.privacy is None,
     }
     return NodePolicy.model_validate({**values, **changes})

@@ -81,6 +81,15 @@ def step_of(mechanism: Line) -> Step:
     return mechanism["noise_multiplier"], mechanism["sample_rate"], mechanism.get("slack")
 
 
+def check_bands(mechanism: Line, first: Line) -> None:
+    """Banded noise costs what is charged only if every round of a model goes on with the same."""
+    count = mechanism.get("bands", 1)
+    if not isinstance(count, int) or count < 1 or count != first.get("bands", 1):
+        raise BrokenLedgerError(f"a model changes to noise of {count!r} bands in its run")
+    if count > 1 and any(mechanism[k] != first[k] for k in ("noise_multiplier", "sample_rate")):
+        raise BrokenLedgerError("banded noise changes its terms in its run")
+
+
 def replay(lines: list[Line]) -> str:
     """Hold every reservation against the caps that stood at its time; the result in a sentence."""
     if not lines or lines[0]["kind"] != "open":
@@ -90,6 +99,7 @@ def replay(lines: list[Line]) -> str:
     plans: dict[str, History] = {}
     budgets: dict[str, Line] = {}
     commits: dict[int, str] = {}
+    bands: dict[tuple[str, str], Line] = {}
     reserved = set()
     for line in lines[1:]:
         if line["kind"] == "lifetime":
@@ -107,6 +117,7 @@ def replay(lines: list[Line]) -> str:
             reserved.add(line["seq"])
             budgets[line["plan"]] = line["plan_budget"]
             for m in line["mechanisms"]:
+                check_bands(m, bands.setdefault((line["plan"], line["model"]), m))
                 everything[step_of(m)] += m["steps"]
                 plans.setdefault(line["plan"], Counter())[step_of(m)] += m["steps"]
         else:

@@ -17,6 +17,7 @@ from shared.privacy.banded import (
     banded_coefficients,
     banded_mechanism,
     group_of,
+    lots_of,
 )
 from shared.privacy.gradients import PrivateGradient
 from shared.privacy.noise import SecureGaussian
@@ -51,7 +52,7 @@ def row(users: int, epsilon: float, bands: int, repeats: int) -> dict[str, Any]:
     plain = Mechanism(noise_multiplier=1.0, sample_rate=rate, steps=STEPS)
     turns = banded_mechanism(noise_multiplier=1.0, group_rate=group_rate, steps=STEPS, bands=bands)
     noises = calibrate_noise([plain], budget), calibrate_noise([turns], budget)
-    groups = group_of([str(user) for user in range(users)], bands)
+    groups = group_of(lots_of([str(user) for user in range(users)]), bands)
     coefficients = banded_coefficients(bands, STEPS)
 
     def independent(data: Data, learning_rate: float) -> float:

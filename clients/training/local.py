@@ -15,7 +15,6 @@ gradient only. The caller charges the ledger before it calls `run`. Without a `P
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -24,6 +23,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from clients.data.dataset import Int64s
 from clients.training.batches import TrainingSet
 from clients.training.errors import PrivateBiasError, UnknownItemError
 from shared.models.behaviour import BehaviourLSTM
@@ -32,6 +32,8 @@ from shared.models.item_matrix import ItemMatrix
 from shared.models.losses import draw_negatives
 from shared.models.parameters import Float32s
 from shared.models.torch_parameters import load_vector, read_vector
+from shared.privacy.banded import BandedGradient, CyclicSampler
+from shared.privacy.errors import InvalidMechanismError
 from shared.privacy.gradients import PrivateGradient, UnprotectedGradient
 from shared.privacy.noise import SecureGaussian
 from shared.privacy.sampling import PoissonSampler
@@ -41,6 +43,8 @@ Progress = Callable[[int, int], None]
 
 ADAM_BETAS: Final = (0.9, 0.99)
 """The second moment is mostly noise in private training; 0.99 adapts within the few steps."""
+
+_NOISE: Final = "noise"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +56,9 @@ class StepTerms:
     learning_rate
         Of Adam.
     sample_rate
-        Probability with which each user enters a batch.
+        Probability with which each user (of the group whose turn it is) enters a batch.
     expected_batch_size
-        Sample rate times the declared number of users: divisor of the summed gradients.
+        Sample rate times the declared users (of a group): divisor of the summed gradients.
     negatives
         Items against which a target is compared where the catalogue has more than
         `full_softmax_items`.
@@ -71,10 +75,17 @@ class StepTerms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protection:
-    """Public numbers of the Gaussian mechanism: bound on one user, noise in units of it."""
+    """Public numbers of the Gaussian mechanism: bound on one user, noise in units of it.
+
+    Attributes
+    ----------
+    coefficients
+        (b,) of banded noise, see `shared.privacy.banded`; one alone is independent noise.
+    """
 
     clipping_norm: float
     noise_multiplier: float
+    coefficients: tuple[float, ...] = (1.0,)
 
 
 class LocalTrainer:
@@ -92,6 +103,8 @@ class LocalTrainer:
         Public numbers of a step.
     protection
         None trains without privacy.
+    groups
+        (U,) group of each user among those that take turns under banded noise.
 
     Raises
     ------
@@ -99,6 +112,8 @@ class LocalTrainer:
         `items` has biases and the training is private.
     UnknownItemError
         A history names an item outside the catalogue.
+    InvalidMechanismError
+        The noise is banded and the users have no groups.
     """
 
     def __init__(
@@ -108,6 +123,8 @@ class LocalTrainer:
         items: ItemMatrix,
         terms: StepTerms,
         protection: Protection | None,
+        *,
+        groups: Int64s | None = None,
     ) -> None:
         if protection is not None and (items.bias is not None or items.trainable):
             raise PrivateBiasError("the items of a private step have biases or are trained")
@@ -117,7 +134,7 @@ class LocalTrainer:
         self._model = BehaviourLSTM(config)
         self._examples, self._items, self._terms = examples, items, terms
         self._gradient = _gradient(self._model, terms, protection)
-        self._sampler = PoissonSampler(terms.sample_rate, examples.users)
+        self._sampler = _sampler(terms, examples.users, protection, groups)
         self._optimiser = torch.optim.Adam(
             self._model.parameters(), lr=terms.learning_rate, betas=ADAM_BETAS
         )
@@ -127,8 +144,8 @@ class LocalTrainer:
     def run(self, start: Float32s, steps: int, progress: Progress | None = None) -> Float32s:
         """Take `steps` steps from the parameters `start` (P,) and return the change (P,).
 
-        If it ends early, the optimiser's moments are as they were before, so that the round can be
-        trained again; what was drawn is spent all the same.
+        If it ends early, the state is as it was before, so that the round can be trained again;
+        what was drawn is spent all the same.
 
         Raises
         ------
@@ -136,26 +153,36 @@ class LocalTrainer:
             `start` does not fit the model.
         """
         load_vector(self._model, start)
-        before = copy.deepcopy(self._optimiser.state_dict())
+        before = {name: value.copy() for name, value in self.state().items()}
         try:
             for done, rows in enumerate(self._sampler.batches(steps), start=1):
                 self._step(rows)
                 if progress is not None:
                     progress(done, steps)
         except BaseException:
-            self._optimiser.load_state_dict(before)
+            self.restore(before)
             raise
         return read_vector(self._model) - start
 
-    def moments(self) -> dict[str, Float32s]:
-        """Adam's state as named arrays: post-processing of noised gradients, to be stored."""
-        return dict(_flat_moments(self._optimiser.state_dict()["state"]))
+    def state(self) -> dict[str, Float32s]:
+        """What the next round goes on from, to be stored: Adam's moments and banded noise.
 
-    def restore(self, moments: dict[str, Float32s]) -> None:
-        """Continue with the state that `moments` of another trainer of this shape returned."""
-        state = self._optimiser.state_dict()
-        state["state"] = _nested_moments(moments)
-        self._optimiser.load_state_dict(state)
+        The noise vectors are as secret as the data.
+        """
+        state = dict(_flat_moments(self._optimiser.state_dict()["state"]))
+        if isinstance(self._gradient, BandedGradient):
+            state[_NOISE] = self._gradient.state.numpy()
+        return state
+
+    def restore(self, state: dict[str, Float32s]) -> None:
+        """Continue from `state` of another trainer of this shape; from nothing, start anew."""
+        moments = {name: value for name, value in state.items() if name != _NOISE}
+        optimiser = self._optimiser.state_dict()
+        optimiser["state"] = _nested_moments(moments)
+        self._optimiser.load_state_dict(optimiser)
+        if isinstance(self._gradient, BandedGradient):
+            noise = state.get(_NOISE)
+            self._gradient.restore(None if noise is None else torch.from_numpy(noise))
 
     def _step(self, rows: NDArray[np.int64]) -> None:
         batch = self._examples.batch(rows)
@@ -180,6 +207,15 @@ def _gradient(
 ) -> PrivateGradient | UnprotectedGradient:
     if protection is None:
         return UnprotectedGradient(model, expected_batch_size=terms.expected_batch_size)
+    if len(protection.coefficients) > 1:
+        return BandedGradient(
+            model,
+            clipping_norm=protection.clipping_norm,
+            noise_multiplier=protection.noise_multiplier,
+            expected_batch_size=terms.expected_batch_size,
+            noise=SecureGaussian(),
+            coefficients=torch.tensor(protection.coefficients, dtype=torch.float64),
+        )
     return PrivateGradient(
         model,
         clipping_norm=protection.clipping_norm,
@@ -187,6 +223,17 @@ def _gradient(
         expected_batch_size=terms.expected_batch_size,
         noise=SecureGaussian(),
     )
+
+
+def _sampler(
+    terms: StepTerms, users: int, protection: Protection | None, groups: Int64s | None
+) -> PoissonSampler | CyclicSampler:
+    bands = 1 if protection is None else len(protection.coefficients)
+    if bands == 1:
+        return PoissonSampler(terms.sample_rate, users)
+    if groups is None or len(groups) != users:
+        raise InvalidMechanismError("banded noise needs a group for every user")
+    return CyclicSampler(terms.sample_rate, groups, bands)
 
 
 def _flat_moments(state: dict[int, dict[str, Any]]) -> Iterator[tuple[str, Float32s]]:

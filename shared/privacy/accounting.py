@@ -16,7 +16,7 @@ import math
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -39,12 +39,16 @@ class Mechanism:
     sample_rate
         Probability in (0, 1] with which each user enters a batch.
     steps
-        Number of batches.
+        Number of batches; with banded noise, of batches in which one user's group has its turn.
+    bands
+        1: independent noise. b > 1: banded noise (`shared.privacy.banded`) in `bands` turns; what
+        it costs is what `steps` independent steps at the rate within a group cost.
     """
 
     noise_multiplier: float
     sample_rate: float
     steps: int
+    bands: int = 1
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.noise_multiplier) and self.noise_multiplier > 0):
@@ -53,14 +57,12 @@ class Mechanism:
             raise InvalidMechanismError(f"sample rate {self.sample_rate} is not in (0, 1]")
         if self.steps < 1:
             raise InvalidMechanismError(f"{self.steps} steps")
+        if self.bands < 1:
+            raise InvalidMechanismError(f"{self.bands} bands")
 
     def scaled(self, factor: float) -> Mechanism:
         """The same steps with `factor` times the noise."""
-        return Mechanism(
-            noise_multiplier=self.noise_multiplier * factor,
-            sample_rate=self.sample_rate,
-            steps=self.steps,
-        )
+        return replace(self, noise_multiplier=self.noise_multiplier * factor)
 
 
 Cost = Mechanism | DistributedGaussian
@@ -88,7 +90,7 @@ def default_delta(declared_users: int) -> float:
 
 
 def merge(history: Iterable[Mechanism]) -> tuple[Mechanism, ...]:
-    """Equal mechanisms as one; composition does not depend on the order of fixed mechanisms."""
+    """Mechanisms of equal cost as one; composition of fixed mechanisms has no order."""
     steps: Counter[tuple[float, float]] = Counter()
     for mechanism in history:
         steps[mechanism.noise_multiplier, mechanism.sample_rate] += mechanism.steps

@@ -9,8 +9,9 @@ Formal guarantee: users are split into b groups by a function of the user alone 
 samples from group ``t mod b`` only (`CyclicSampler`), and ``|c| = 1``. Then no user's contributions
 at different steps share a noise coordinate, and T steps cost what ``ceil(T / b)`` steps of the
 Poisson-sampled Gaussian mechanism at the rate within the group cost (their Theorem 4):
-`banded_mechanism`. Steps, groups and noise state go on across rounds; a lost state means starting
-over with fresh noise, which is a new mechanism.
+`banded_mechanism`. Groups and noise state go on across rounds, whose steps b divides. Noise state
+that is used twice would put one user's contributions into shared noise coordinates, with |c| above
+1: it is refused (`clients.kept_updates`).
 
 Worth it from about 20,000 users and epsilon 4 up; below 5,000 users the best b is 1.
 """
@@ -20,6 +21,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 import numpy as np
 import torch
@@ -32,11 +34,15 @@ from shared.privacy.gradients import PrivateGradient
 from shared.privacy.noise import SecureGaussian
 from shared.privacy.sampling import PoissonSampler
 
+_HORIZON: Final = 1000
+"""Longer runs use the coefficients of this many steps; any coefficients of norm 1 are private."""
+
 
 def banded_coefficients(bands: int, steps: int) -> Tensor:
     """(b,) float64 of unit norm, minimising the noise on all prefix sums over `steps` steps."""
     if not 1 <= bands <= steps:
         raise InvalidMechanismError(f"{bands} bands for {steps} steps")
+    steps = min(steps, _HORIZON)
     free = _square_root_series(bands)[1:].requires_grad_(True)
     if bands > 1:
         search = torch.optim.LBFGS([free], max_iter=50, line_search_fn="strong_wolfe")
@@ -75,15 +81,22 @@ def banded_mechanism(
         Probability with which a user of the group whose turn it is enters the batch.
     """
     return Mechanism(
-        noise_multiplier=noise_multiplier, sample_rate=group_rate, steps=math.ceil(steps / bands)
+        noise_multiplier=noise_multiplier,
+        sample_rate=group_rate,
+        steps=math.ceil(steps / bands),
+        bands=bands,
     )
 
 
-def group_of(pseudonyms: Sequence[str], bands: int) -> NDArray[np.int64]:
-    """(U,) group of each user: of the user alone, so that others do not move when one leaves."""
+def lots_of(pseudonyms: Sequence[str]) -> NDArray[np.uint16]:
+    """(U,) a number of each user alone, from which `group_of` makes its group."""
     digests = (hashlib.sha256(b"isthmus group\0" + name.encode()).digest() for name in pseudonyms)
-    numbers = [int.from_bytes(digest[:8], "big") % bands for digest in digests]
-    return np.asarray(numbers, dtype=np.int64)
+    return np.asarray([int.from_bytes(digest[:2], "big") for digest in digests], dtype=np.uint16)
+
+
+def group_of(lots: NDArray[np.uint16], bands: int) -> NDArray[np.int64]:
+    """(U,) group of each user: of the user alone, so that others do not move when one leaves."""
+    return lots.astype(np.int64) % bands
 
 
 class CyclicSampler:
@@ -131,6 +144,11 @@ class BandedGradient(PrivateGradient):
         (b,) of unit norm, from `banded_coefficients`.
     earlier
         `state` at the end of the round before; None at the first step of a run.
+
+    Raises
+    ------
+    InvalidMechanismError
+        Coefficients that do not have unit norm, or a state of another shape.
     """
 
     def __init__(
@@ -154,10 +172,17 @@ class BandedGradient(PrivateGradient):
             noise=noise,
         )
         self._coefficients = coefficients.tolist()
-        count = sum(p.numel() for p in self._parameters)
-        empty = torch.zeros(len(coefficients) - 1, count)
-        self.state = empty if earlier is None else earlier.clone()
+        self.state = torch.empty(0)
         """(b - 1, P) the last noise vectors, newest first: as secret as the data."""
+        self.restore(earlier)
+
+    def restore(self, earlier: Tensor | None) -> None:
+        """Go on from `state` of an earlier round; None starts a run."""
+        count = sum(p.numel() for p in self._parameters)
+        shape = (len(self._coefficients) - 1, count)
+        if earlier is not None and earlier.shape != shape:
+            raise InvalidMechanismError(f"noise state of shape {tuple(earlier.shape)}, not {shape}")
+        self.state = torch.zeros(shape) if earlier is None else earlier.clone()
 
     def _draw_noise(self, count: int) -> Tensor:
         noise = super()._draw_noise(count)

@@ -182,11 +182,15 @@ def _plan_line(plan: PlanReport) -> str:
     )
 
 
+def _mechanism_text(cost: Cost) -> str:
+    numbers = f"{_noise(cost)} {cost.noise_multiplier:g}, rate {cost.sample_rate:g}"
+    if isinstance(cost, DistributedGaussian) or cost.bands == 1:
+        return f"{cost.steps} steps ({numbers})"
+    return f"{cost.steps} steps in each of {cost.bands} groups of users (banded {numbers})"
+
+
 def _spend_line(spend: Spend) -> str:
-    steps = " + ".join(
-        f"{m.steps} steps ({_noise(m)} {m.noise_multiplier:g}, rate {m.sample_rate:g})"
-        for m in spend.mechanisms
-    )
+    steps = " + ".join(_mechanism_text(mechanism) for mechanism in spend.mechanisms)
     state = "released" if spend.update else "charged, never released"
     release = spend.release
     return f"  {spend.time}  {release.plan} round {release.round} {release.model}: {steps}; {state}"

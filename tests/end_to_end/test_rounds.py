@@ -64,6 +64,16 @@ def test_private_rounds_are_charged_and_stay_within_the_budget(tmp_path: Path) -
         assert 3.5 < node.ledger().spent() <= 4.0
 
 
+def test_banded_noise_goes_through_whole_rounds_of_restarted_nodes(tmp_path: Path) -> None:
+    plan = _plan(rounds=3, privacy=PrivacyTerms(epsilon=4.0, bands=2))
+    federation = Federation(plan, tmp_path, fresh=True)
+    federation.run()
+    for node in federation.nodes.values():
+        assert {m.bands for m in node.ledger().history()} == {2}
+        assert all(s.update for s in node.ledger().spends())
+        assert 3.5 < node.ledger().spent() <= 4.0
+
+
 def test_no_message_to_the_coordinator_holds_the_update_in_clear(tmp_path: Path) -> None:
     from safetensors.numpy import load_file
 

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from shared.config import parse
 from shared.errors import InvalidValueError, UnknownKeyError
-from shared.plan import PlanFormatError, PlanSignatureError, TrainingPlan, read_plan
+from shared.plan import LocalSteps, PlanFormatError, PlanSignatureError, TrainingPlan, read_plan
 from tests.plans import KEY, make_plan, public
 
 
@@ -79,3 +79,10 @@ def _sign(data: bytes) -> bytes:
     from shared.hashing import digest
 
     return KEY.sign(digest("isthmus plan 1", data))
+
+
+def test_bands_that_do_not_divide_the_steps_of_a_round_are_refused() -> None:
+    values = json.loads(make_plan(local=LocalSteps(steps=4)).canonical())
+    values["privacy"]["bands"] = 3
+    with pytest.raises(InvalidValueError, match="divide"):
+        parse(TrainingPlan, values, where="plan")

@@ -14,6 +14,7 @@ from shared.models.behaviour_parameters import initial_parameters
 from shared.models.errors import ParameterVectorError
 from shared.models.item_matrix import ItemMatrix
 from shared.models.torch_parameters import load_vector
+from shared.privacy.errors import InvalidMechanismError
 from tests.clients.training.worlds import CONFIG, cyclic_platform, histories_of, item_vectors_of
 
 HISTORIES = cyclic_platform()
@@ -97,10 +98,10 @@ def test_an_interrupted_round_leaves_the_moments_as_they_were() -> None:
 
     one = trainer(SOFT)
     one.run(START, 2)
-    before = one.moments()
+    before = one.state()
     with pytest.raises(KeyboardInterrupt):
         one.run(START, 2, stop)
-    after = one.moments()
+    after = one.state()
     assert before.keys() == after.keys()
     assert all(np.array_equal(before[key], after[key]) for key in before)
 
@@ -108,14 +109,14 @@ def test_an_interrupted_round_leaves_the_moments_as_they_were() -> None:
 def test_moments_survive_a_restart() -> None:
     one, other = trainer(SOFT), trainer(SOFT)
     one.run(START, 3)
-    other.restore(one.moments())
-    assert all(np.array_equal(v, other.moments()[k]) for k, v in one.moments().items())
+    other.restore(one.state())
+    assert all(np.array_equal(v, other.state()[k]) for k, v in one.state().items())
     other.run(START, 1)
-    assert other.moments()["0.step"] == 4
+    assert other.state()["0.step"] == 4
 
 
 def test_moments_of_a_new_trainer_are_none() -> None:
-    assert trainer(None).moments() == {}
+    assert trainer(None).state() == {}
 
 
 def test_a_platform_without_users_sends_noise_alone() -> None:
@@ -130,3 +131,33 @@ def test_large_catalogues_are_sampled() -> None:
     terms = dataclasses.replace(TERMS, full_softmax_items=10, negatives=12)
     update = trainer(None, terms).run(START, 30)
     assert loss_of(START + update) < loss_of(START) - 0.1
+
+
+BANDED = Protection(clipping_norm=0.5, noise_multiplier=0.1, coefficients=(0.8, 0.6))
+
+
+def banded() -> LocalTrainer:
+    groups = np.arange(EXAMPLES.users) % 2
+    return LocalTrainer(CONFIG, EXAMPLES, ITEMS, TERMS, BANDED, groups=groups)
+
+
+def test_banded_noise_survives_a_restart_and_an_interruption() -> None:
+    one, other = banded(), banded()
+    one.run(START, 2)
+    kept = one.state()
+    other.restore(kept)
+    np.testing.assert_array_equal(other.state()["noise"], kept["noise"])
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        other.run(START, 2, stop)
+    np.testing.assert_array_equal(other.state()["noise"], kept["noise"])
+    other.run(START, 2)
+    assert not np.array_equal(other.state()["noise"], kept["noise"])
+
+
+def test_banded_noise_without_groups_is_refused() -> None:
+    with pytest.raises(InvalidMechanismError, match="group"):
+        trainer(BANDED)

@@ -13,6 +13,7 @@ from shared.privacy.banded import (
     banded_coefficients,
     banded_mechanism,
     group_of,
+    lots_of,
     prefix_noise,
 )
 from shared.privacy.errors import InvalidMechanismError
@@ -100,7 +101,7 @@ def test_a_released_gradient_carries_the_banded_noise() -> None:
 
 
 def test_each_user_appears_only_when_its_groups_turn_comes() -> None:
-    groups = group_of([f"user {k}" for k in range(400)], 4)
+    groups = group_of(lots_of([f"user {k}" for k in range(400)]), 4)
     sampler = CyclicSampler(0.5, groups, 4)
     for step, rows in enumerate(sampler.batches(12)):
         assert set(groups[rows]) <= {step % 4}
@@ -110,7 +111,7 @@ def test_each_user_appears_only_when_its_groups_turn_comes() -> None:
 
 def test_a_leaving_user_moves_nobody_else_to_another_group() -> None:
     names = [f"user {k}" for k in range(50)]
-    assert np.array_equal(group_of(names, 8)[1:], group_of(names[1:], 8))
+    assert np.array_equal(group_of(lots_of(names), 8)[1:], group_of(lots_of(names[1:]), 8))
 
 
 def test_its_cost_is_that_of_one_turn_in_b() -> None:

@@ -6,7 +6,10 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +23,7 @@ from shared.privacy.errors import (
 )
 from shared.privacy.ledger import Ledger
 from shared.privacy.report import privacy_report
-from shared.privacy.spends import Release
+from shared.privacy.spends import Release, history_of, read_spends
 
 LIFETIME = Budget(epsilon=1.0, delta=1e-4)
 PLAN = Budget(epsilon=0.7, delta=1e-4)
@@ -180,15 +183,53 @@ def test_the_verifier_finds_an_altered_a_shortened_and_an_overspent_ledger(tmp_p
     assert "cap" in done.stdout
 
 
+def test_banded_noise_is_named_in_the_report_and_held_by_the_verifier(tmp_path: Path) -> None:
+    ledger = _ledger(tmp_path)
+    banded = replace(COST, bands=4)
+    for number in range(2):
+        ledger.reserve(_release(number), [banded], plan_budget=PLAN)
+    assert ledger.history() == (banded, banded)
+    assert ledger.spent() == epsilon([COST, COST], LIFETIME.delta)
+    assert "1 steps in each of 4 groups of users (banded noise" in privacy_report(ledger).as_text()
+    assert _verify(tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "other", [replace(COST, bands=1), replace(COST, bands=4, noise_multiplier=11.0)]
+)
+def test_the_verifier_refuses_banded_noise_that_changes_in_its_run(
+    tmp_path: Path, other: Mechanism
+) -> None:
+    ledger = _ledger(tmp_path)
+    ledger.reserve(_release(0), [replace(COST, bands=4)], plan_budget=PLAN)
+    ledger.reserve(_release(1), [other], plan_budget=PLAN)
+    done = _verify(tmp_path)
+    assert done.returncode == 1
+    assert "in its run" in done.stdout
+
+
+def test_ledgers_written_before_there_were_bands_are_read(tmp_path: Path) -> None:
+    _ledger(tmp_path).reserve(_release(0), [COST], plan_budget=PLAN)
+    file = tmp_path / "ledger.jsonl"
+    file.write_bytes(_rewritten(file.read_bytes(), lambda mechanism: mechanism.pop("bands")))
+    lines = [json.loads(line) for line in file.read_bytes().splitlines()]
+    assert history_of(read_spends(lines)) == (COST,)
+    assert _verify(tmp_path).returncode == 0
+
+
 def _overspent(ledger: bytes) -> bytes:
     """The same ledger, rewritten consistently with far too little noise."""
+    return _rewritten(ledger, lambda mechanism: mechanism.update(noise_multiplier=0.5))
+
+
+def _rewritten(ledger: bytes, change: Callable[[dict[str, Any]], object]) -> bytes:
     from shared.privacy.journal import GENESIS, entry_hash
 
     lines, previous = [], GENESIS
     for line in ledger.splitlines():
         entry = json.loads(line)
         for mechanism in entry.get("mechanisms", []):
-            mechanism["noise_multiplier"] = 0.5
+            change(mechanism)
         entry["previous"] = previous
         entry["hash"] = previous = entry_hash(entry)
         lines.append(json.dumps(entry, sort_keys=True).encode() + b"\n")
