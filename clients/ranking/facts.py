@@ -25,11 +25,14 @@ class Codes:
     ----------
     labels
         Label (case folded) → number.
+    names
+        Each label as it was first spelt, by number.
     offsets, numbers
         (N + 1,) and (L,) int64: the labels of item i are ``numbers[offsets[i]:offsets[i + 1]]``.
     """
 
     labels: dict[str, int]
+    names: tuple[str, ...]
     offsets: Int64s
     numbers: Int64s
 
@@ -37,11 +40,18 @@ class Codes:
     def of(cls, column: Sequence[Sequence[str]]) -> Codes:
         """Number the labels of each item."""
         labels: dict[str, int] = {}
-        numbers = [
-            labels.setdefault(label.casefold(), len(labels)) for row in column for label in row
-        ]
+        names: dict[int, str] = {}
+        numbers = []
+        for label in (label for row in column for label in row):
+            number = labels.setdefault(label.casefold(), len(labels))
+            names.setdefault(number, label)
+            numbers.append(number)
         offsets = np.cumsum([0, *(len(row) for row in column)], dtype=np.int64)
-        return cls(labels, offsets, np.array(numbers, dtype=np.int64))
+        return cls(labels, tuple(names.values()), offsets, np.array(numbers, dtype=np.int64))
+
+    def of_item(self, item: int) -> Int64s:
+        """Numbers of the labels of one item."""
+        return self.numbers[self.offsets[item] : self.offsets[item + 1]]
 
     def having(self, wanted: Sequence[str]) -> NDArray[np.bool_]:
         """(N,) whether an item has at least one of the labels; unknown labels match nothing."""
