@@ -1,48 +1,76 @@
 """Removes one check after the other from a copy of the code; some test must fail for each.
 
-``python -m tests.shared.secagg.mutations [first] [count]`` prints what survives. A check is an
-``if`` that ends in ``raise``, or a statement that only calls a function named ``check...``.
+``python -m tests.shared.secagg.mutations [--slice]`` prints what survives and ends with 1 if
+anything did. A check is an ``if`` that ends in ``raise``, or a statement that only calls a function
+named ``check...``. One run of all fast tests records in which of them an exception passed which
+line (`raising`); a mutation then runs only the tests in which its check had refused something, the
+quickest first, in a fork of this process.
 """
 
 from __future__ import annotations
 
+import argparse
 import ast
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
+import numpy as np
+import pytest
+from cryptography.hazmat.primitives.ciphers import aead
+
+PRELOADED = hypothesis, np, aead
+"""Imported before the forks, which then need not do so."""
 ROOT = Path(__file__).resolve().parents[3]
-CODE = ROOT / "shared" / "secagg"
-COPIED = ("pyproject.toml", "shared/__init__.py", "shared/errors.py", "tests/__init__.py")
-FIRST = (
-    "test_stages.py",
-    "test_faults.py",
-    "test_participant.py",
-    "test_vectors.py",
-    "test_locks.py",
+CODE, TESTS = ROOT / "shared" / "secagg", ROOT / "tests" / "shared" / "secagg"
+COPIED = (
+    "pyproject.toml",
+    "shared/__init__.py",
+    "shared/errors.py",
+    "shared/privacy/__init__.py",
+    "shared/privacy/distributed.py",
+    "shared/privacy/errors.py",
+    "tests/__init__.py",
+    "tests/shared/__init__.py",
 )
+PYTEST = ("-xq", "-m", "not slow", "-p", "no:cacheprovider", "-p", "no:xdist")
 EQUIVALENT = {
     # Reached only through objects that have been checked before: kept as a second line of defence.
     ("codec.py", "size > len(self._rest)"),
     ("codec.py", "self._rest"),
 }
+SLICE = 9
+SLICE_TESTS = ("test_faults_coordinator.py", "test_locks.py")
+Record = Mapping[str, list[str]]
+"""``path:line`` → ids of the tests in which an exception passed it, the quickest first."""
 
 
 @dataclass(frozen=True)
 class Mutation:
-    """One check: its file, line and text."""
+    """One check: its file, first and last line, and text."""
 
     path: Path
     line: int
+    end: int
     text: str
 
     def __str__(self) -> str:
         return f"{self.path.relative_to(CODE)}:{self.line} {self.text}"
+
+    def tests(self, record: Record) -> list[str]:
+        """Tests in which this check has refused something."""
+        name = self.path.relative_to(CODE)
+        found = [
+            t for line in range(self.line, self.end + 1) for t in record.get(f"{name}:{line}", ())
+        ]
+        return list(dict.fromkeys(found))
 
 
 def mutations() -> list[Mutation]:
@@ -53,37 +81,71 @@ def mutations() -> list[Mutation]:
         for node in _checks(tree):
             text = ast.unparse(node.test if isinstance(node, ast.If) else node)
             if (path.name, text) not in EQUIVALENT:
-                found.append(Mutation(path, node.lineno, text))
+                found.append(Mutation(path, node.lineno, node.end_lineno or node.lineno, text))
     return found
 
 
-def survives(mutation: Mutation, folder: Path) -> bool:
-    """Whether all fast tests pass although the check is gone."""
-    copy = folder / "shared" / "secagg"
-    for source in (ROOT / "shared" / "secagg", ROOT / "tests" / "shared" / "secagg"):
-        shutil.copytree(source, folder / source.relative_to(ROOT), dirs_exist_ok=True)
-    target = copy / mutation.path.relative_to(CODE)
-    tree = ast.parse(target.read_text(encoding="utf-8"))
-    _remove(tree, mutation.line)
-    target.write_text(ast.unparse(tree), encoding="utf-8")
-    tests = list((folder / "tests/shared/secagg").glob("test_*.py"))
-    tests.sort(key=lambda test: _order(test, mutation.path.stem))
-    names = [str(test) for test in tests if test.name != "test_mutations.py"]
-    command = [sys.executable, "-m", "pytest", "-xq", "-m", "not slow", "-p", "no:cacheprovider"]
-    environment = os.environ | {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [*command, *names], cwd=folder, env=environment, capture_output=True, check=False
-    )
-    return done.returncode == 0
-
-
-def prepare(folder: Path) -> None:
-    """What stays the same for all mutations."""
+def prepare(folder: Path, tests: Sequence[str] = ()) -> Record:
+    """Copy everything to `folder` and record one run of the `tests` (file names; none for all)."""
     for name in COPIED:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
-    (folder / "tests" / "shared").mkdir(parents=True, exist_ok=True)
-    shutil.copy(ROOT / "tests/shared/__init__.py", folder / "tests/shared/__init__.py")
+    skipped = shutil.ignore_patterns("__pycache__", "test_mutations.py")
+    for source in (CODE, TESTS):
+        shutil.copytree(source, folder / source.relative_to(ROOT), ignore=skipped)
+    inside = "tests/shared/secagg"
+    chosen = [f"{inside}/{name}" for name in tests] or [inside]
+    plugin = ("-p", "tests.shared.secagg.raising", "--raising", "raising.json")
+    command = [sys.executable, "-m", "pytest", *PYTEST, *plugin, *chosen]
+    environment = os.environ | {"PYTHONPATH": str(folder)}
+    subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
+    found = json.loads((folder / "raising.json").read_text(encoding="utf-8"))
+    record: dict[str, list[str]] = {}
+    for test, what in sorted(found.items(), key=lambda pair: pair[1]["seconds"]):
+        for line in what["lines"]:
+            record.setdefault(line, []).append(test)
+    return record
+
+
+def survives(mutation: Mutation, folder: Path, record: Record) -> bool:
+    """Whether the tests that this check concerns pass although it is gone."""
+    tests = mutation.tests(record)
+    if not tests:
+        return True
+    target = folder / mutation.path.relative_to(ROOT)
+    original = target.read_bytes()
+    tree = ast.parse(original)
+    _remove(tree, mutation.line)
+    shutil.rmtree(target.parent / "__pycache__", ignore_errors=True)  # of the same second and size
+    target.write_text(ast.unparse(tree), encoding="utf-8")
+    try:
+        return _passes_in_fork(folder, tests)
+    finally:
+        target.write_bytes(original)
+
+
+def _passes_in_fork(folder: Path, tests: Sequence[str]) -> bool:
+    child = os.fork()
+    if child == 0:
+        code = 3
+        try:
+            code = _run_tests(folder, tests)
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def _run_tests(folder: Path, tests: Sequence[str]) -> int:
+    """In the child: the copy takes the place of this checkout."""
+    os.chdir(folder)
+    with open(os.devnull, "wb") as nothing:
+        os.dup2(nothing.fileno(), 1)
+        os.dup2(nothing.fileno(), 2)
+    sys.dont_write_bytecode = True
+    sys.path[:] = [str(folder), *(p for p in sys.path if Path(p or ".").resolve() != ROOT)]
+    for name in [n for n in sys.modules if n.partition(".")[0] in ("shared", "tests")]:
+        del sys.modules[name]
+    return int(pytest.main([*PYTEST, *tests]))
 
 
 def _checks(tree: ast.AST) -> Iterator[ast.If | ast.Expr]:
@@ -106,22 +168,30 @@ def _remove(tree: ast.AST, line: int) -> None:
                 node.value = ast.Constant(None)
 
 
-def _order(test: Path, module: str) -> tuple[int, str]:
-    """The module's own tests first, then those that notice most."""
-    first = (f"test_{module}.py", *FIRST)
-    return first.index(test.name) if test.name in first else len(first), test.name
+def sliced(chosen: Sequence[Mutation], record: Record) -> list[Mutation]:
+    """A few checks that the recorded tests concern, evenly chosen."""
+    concerned = [m for m in chosen if m.tests(record)]
+    return concerned[:: max(1, len(concerned) // SLICE)]
 
 
-def main() -> None:
-    """Print every check whose removal no test notices."""
-    chosen = mutations()
-    first, count = (int(value) for value in [*sys.argv[1:], "0", str(len(chosen))][:2])
+def main() -> int:
+    """Print every check whose removal no test notices; 1 if there is one."""
+    parser = argparse.ArgumentParser(description="remove one check after the other")
+    parser.add_argument("--slice", action="store_true", help="a few checks of cheap tests")
+    small = parser.parse_args().slice
     with tempfile.TemporaryDirectory() as name:
-        prepare(Path(name))
-        for mutation in chosen[first : first + count]:
-            noticed = not survives(mutation, Path(name))
-            print("noticed " if noticed else "SURVIVES", mutation, flush=True)
+        record = prepare(Path(name), SLICE_TESTS if small else ())
+        chosen = sliced(mutations(), record) if small else mutations()
+        survivors = 0
+        for mutation in chosen:
+            survived = survives(mutation, Path(name), record)
+            survivors += survived
+            concerned = len(mutation.tests(record))
+            state = "SURVIVES" if survived else "noticed "
+            print(f"{state} {mutation} ({concerned} tests concerned)", flush=True)
+    print(f"{survivors} of {len(chosen)} checks are missed by every test")
+    return int(survivors > 0)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
