@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint check clean compare-metrics bench-private bench-secagg bench-models bench-text fuzz-secagg mutation-secagg
+.PHONY: help demo test test-slow e2e chaos lint check clean compare-metrics bench-private bench-secagg bench-models bench-text fuzz-secagg mutation-secagg
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 22
@@ -24,7 +24,13 @@ test: $(STAMP)  ## all tests but the slow ones
 	$(BIN)/python -m pytest -n 2 -m 'not slow'
 
 test-slow: $(STAMP)  ## the slow tests; some read $ISTHMUS_SHARED (default ../shared) and are skipped without it
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m 'slow and not e2e'
+
+e2e: $(STAMP)  ## coordinator and three nodes as processes, in namespaces where permitted: private rounds on real data
+	$(BIN)/python -m pytest -m e2e tests/end_to_end
+
+chaos: $(STAMP)  ## kill everybody everywhere: nothing lost, nothing doubled, nothing under-counted; SMALL=1 for one seed
+	$(BIN)/python -m benchmarks.network.chaos $(if $(SMALL),--small)
 
 lint: $(STAMP)  ## formatting, lint, types, import contract
 	$(BIN)/ruff check .

@@ -207,7 +207,7 @@ class _Run:
         self._take_model(start, parcel)
         model = self._global.require(start.round).model
         self._contribution.update(start.round, model)
-        if self._at != (start.round, start.attempt) or self._participant is None:
+        if self._now_at() != (start.round, start.attempt) or self._participant is None:
             self._open(start.round, start.attempt)
         advert = self._now().advertise()
         return self._reply(self._identity.partner.to_bytes(2, "little") + advert)

@@ -35,6 +35,8 @@ class LocalGrid(Grid):
         The run's configuration, as a node sees it.
     fault
         Called before each delivery; None delivers everything.
+    reply_fault
+        Called with each reply before the coordinator can have it; None loses nothing.
     """
 
     def __init__(
@@ -44,11 +46,13 @@ class LocalGrid(Grid):
         run_config: Mapping[str, Any] | None = None,
         *,
         fault: Fault | None = None,
+        reply_fault: Fault | None = None,
     ) -> None:
         # Messages can only be made inside a Flower task; this process is one now.
         TaskIdentity.run_id = TaskIdentity.task_id = TaskIdentity.node_id = 1
         self._app = client_app
         self._fault = fault or (lambda _node, message: message)
+        self._reply_fault = reply_fault or (lambda _node, message: message)
         self._replies: dict[str, Message] = {}
         self._contexts = {
             node: Context(1, node, dict(config), RecordDict(), dict(run_config or {}))
@@ -79,7 +83,9 @@ class LocalGrid(Grid):
         node = message.metadata.dst_node_id
         delivered = self._fault(node, copy.deepcopy(message))
         if delivered is not None:
-            self._replies[identity] = self._answer(node, delivered)
+            reply = self._reply_fault(node, self._answer(node, delivered))
+            if reply is not None:
+                self._replies[identity] = reply
         return identity
 
     def _answer(self, node: int, message: Message) -> Message:

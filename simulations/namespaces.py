@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -32,8 +33,7 @@ class Machines:
     def places(self) -> dict[str, Place]:
         """Where each party's processes run."""
         return {
-            party: Place(prefix=("ip", "netns", "exec", name))
-            for party, name in self.names.items()
+            party: Place(prefix=("ip", "netns", "exec", name)) for party, name in self.names.items()
         }
 
     def calls_outside(self, party: str) -> int:
@@ -97,7 +97,7 @@ def _counters(text: str) -> dict[str, int]:
     """Counters of /proc/net/snmp (two lines a protocol) and snmp6 (one line each)."""
     lines = text.splitlines()
     found: dict[str, int] = {}
-    for names, values in zip(lines, lines[1:], strict=False):
+    for names, values in pairwise(lines):
         protocol, _, rest = names.partition(": ")
         if rest and values.startswith(f"{protocol}: ") and not rest.split()[0].isdigit():
             numbers = values.partition(": ")[2].split()

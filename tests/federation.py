@@ -74,6 +74,7 @@ class Federation:
         root: Path,
         *,
         fault: Fault | None = None,
+        reply_fault: Fault | None = None,
         fresh: bool = False,
         **changes: object,
     ) -> None:
@@ -82,7 +83,9 @@ class Federation:
         self.rounds = {i: NodeRounds(n) for i, n in self.nodes.items()}
         self.reports: list[RoundReport] = []
         app = make_app(lambda context: self._resolve(context.node_id))
-        self.grid = LocalGrid(app, {i: {} for i in self.nodes}, fault=fault)
+        self.grid = LocalGrid(
+            app, {i: {} for i in self.nodes}, fault=fault, reply_fault=reply_fault
+        )
 
     def run(self) -> ServerState:
         """Run the plan to its end."""

@@ -1,0 +1,55 @@
+"""``python -m benchmarks.network.chaos``: whoever is killed, nothing is lost and nothing doubled.
+
+Writes ``runs/bench/chaos.json``. Every scenario runs on the in-process grid with several seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+
+from benchmarks.network.faults import scenarios
+from benchmarks.network.play import play
+from benchmarks.report import Row, goal, write_report
+
+SEEDS = 5
+
+
+def main() -> None:
+    """Run everything and report; a violation is a failure, a slow recovery is a figure."""
+    parser = argparse.ArgumentParser(prog="benchmarks.network.chaos", description=__doc__)
+    parser.add_argument("--small", action="store_true", help="one seed on the grid")
+    parser.add_argument("--seeds", type=int, default=SEEDS)
+    options = parser.parse_args()
+    logging.disable(logging.ERROR)  # what goes wrong is meant to
+    rows = _grid(1 if options.small else options.seeds)
+    write_report("chaos", rows, _goals(rows))
+    broken = [
+        f"{row['what']} ({row['seed']}): {row['violations']}" for row in rows if row["violations"]
+    ]
+    if broken:
+        sys.exit("\n".join(broken))
+
+
+def _grid(seeds: int) -> list[Row]:
+    rows = []
+    for name, make in scenarios().items():
+        rows += [play(name, make, seed) for seed in range(seeds)]
+        print(f"{name}: {sum(bool(r['violations']) for r in rows)} violations", file=sys.stderr)
+    return rows
+
+
+def _goals(rows: list[Row]) -> list[Row]:
+    violations = float(sum(len(row["violations"]) for row in rows))
+    points = float(len({row["what"] for row in rows}))
+    lost = float(sum(row["lost_rounds"] for row in rows))
+    return [
+        goal("kill points and faults", points, 20, least=True),
+        goal("violations of any invariant", violations, 0),
+        goal("rounds lost after shares were revealed", lost, 0),
+    ]
+
+
+if __name__ == "__main__":
+    main()

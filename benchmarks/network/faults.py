@@ -1,0 +1,163 @@
+"""Faults on the in-process grid: kill points and lost, doubled and late messages.
+
+The nodes are another process at every message (nothing is kept in memory), the coordinator is
+started again after each kill. A scenario breaks something once; which round and which node is drawn
+from the seed.
+"""
+
+from __future__ import annotations
+
+import errno
+import random
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+from unittest.mock import patch
+
+from flwr.app import Message
+
+from clients.contribution import Contribution
+from server.checkpoint import Checkpoints
+from server.journal import Journal
+from shared.privacy.journal import Journal as LedgerFile
+from shared.wire import MASK, RELEASE, SHARE, START, SURVIVORS, UNMASK
+
+ROUND_STAGES = (START, SHARE, MASK, SURVIVORS, UNMASK)
+
+
+class Killed(BaseException):
+    """The coordinator's process is gone; nothing in it may catch this."""
+
+
+@dataclass(slots=True)
+class Faults:
+    """What goes wrong in one run.
+
+    Attributes
+    ----------
+    request, reply
+        Called with every message to a node and every reply; None is a loss.
+    around
+        Entered around the whole run, for faults inside a process.
+    twice
+        Every message is delivered a second time; the answers must not differ.
+    late
+        Every message is delivered again in the middle of the next round.
+    """
+
+    request: Callable[[int, Message], Message | None] = lambda _node, message: message
+    reply: Callable[[int, Message], Message | None] = lambda _node, message: message
+    around: Any = field(default_factory=nullcontext)
+    twice: bool = False
+    late: bool = False
+
+
+Make = Callable[[random.Random, int], Faults]
+"""From the seed's generator and the number of partners."""
+
+
+def scenarios() -> dict[str, Make]:
+    """All scenarios by name; the part before the colon says who or what fails."""
+    found: dict[str, Make] = {}
+    for stage in (*ROUND_STAGES, RELEASE):
+        found[f"coordinator: killed before a message of {stage}"] = _coordinator(stage, False)
+        found[f"coordinator: killed before a reply of {stage} is read"] = _coordinator(stage, True)
+    found["coordinator: killed between opening and checkpoint"] = _inside(Checkpoints, "save")
+    found["coordinator: killed before a stage is journalled"] = _inside(Journal, "store")
+    for stage in ROUND_STAGES:
+        found[f"node: killed before it answers {stage}"] = _lost(stage, 1, after=False)
+        found[f"node: killed after it answered {stage}"] = _lost(stage, 1, after=True)
+    for stage in (START, MASK, UNMASK):
+        found[f"two nodes: killed before they answer {stage}"] = _lost(stage, 2, after=False)
+        found[f"two nodes: killed after they answered {stage}"] = _lost(stage, 2, after=True)
+    found["node: killed between training and sending"] = _after_training
+    found["node: disk full while the ledger is written"] = _disk_full
+    found["network: every message twice"] = lambda _rng, _n: Faults(twice=True)
+    found["network: a message of the round before comes late"] = lambda _rng, _n: Faults(late=True)
+    return found
+
+
+def _coordinator(stage: str, after: bool) -> Make:
+    def make(rng: random.Random, partners: int) -> Faults:
+        left = [rng.randint(1, partners if stage == RELEASE else 2 * partners)]
+
+        def hook(_node: int, message: Message) -> Message:
+            if _stage(message) == stage:
+                left[0] -= 1
+                if left[0] == 0:
+                    raise Killed
+            return message
+
+        return Faults(reply=hook) if after else Faults(request=hook)
+
+    return make
+
+
+def _inside(owner: type, method: str) -> Make:
+    """The coordinator dies as it enters a method."""
+
+    def make(rng: random.Random, _partners: int) -> Faults:
+        left = [rng.randint(2, 3)]
+        original = getattr(owner, method)
+
+        def entered(self: Any, *arguments: Any, **named: Any) -> Any:
+            left[0] -= 1
+            if left[0] == 0:
+                raise Killed
+            return original(self, *arguments, **named)
+
+        return Faults(around=patch.object(owner, method, entered))
+
+    return make
+
+
+def _lost(stage: str, count: int, *, after: bool) -> Make:
+    """Some nodes are gone for one stage: before they saw the message, or after they answered."""
+
+    def make(rng: random.Random, partners: int) -> Faults:
+        nodes, skip = set(rng.sample(range(1, partners + 1), count)), rng.randint(0, 1)
+        seen = dict.fromkeys(nodes, 0)
+
+        def hook(node: int, message: Message) -> Message | None:
+            if _stage(message) == stage and node in nodes:
+                seen[node] += 1
+                if seen[node] == skip + 1:
+                    return None
+            return message
+
+        return Faults(reply=hook) if after else Faults(request=hook)
+
+    return make
+
+
+def _after_training(rng: random.Random, partners: int) -> Faults:
+    """The node trains, keeps the update, and is gone before it says so."""
+    left = [rng.randint(1, partners)]
+    original = Contribution.update
+
+    def trained(self: Contribution, *arguments: Any) -> Any:
+        update = original(self, *arguments)
+        left[0] -= 1
+        if left[0] == 0:
+            raise ConnectionResetError
+        return update
+
+    return Faults(around=patch.object(Contribution, "update", trained))
+
+
+def _disk_full(rng: random.Random, partners: int) -> Faults:
+    left = [rng.randint(1, 2 * partners)]
+    original = LedgerFile.append
+
+    def append(self: LedgerFile, *arguments: Any) -> Any:
+        left[0] -= 1
+        if left[0] == 0:
+            raise OSError(errno.ENOSPC, "no space left on device")
+        return original(self, *arguments)
+
+    return Faults(around=patch.object(LedgerFile, "append", append))
+
+
+def _stage(message: Message) -> str:
+    return str(message.metadata.message_type)

@@ -1,0 +1,179 @@
+"""`make e2e`: coordinator and three nodes as processes, TLS and client certificates, real data.
+
+Where the machine permits it, each party has a network namespace of its own, wired to the
+coordinator's and to nothing else; then it is also proven that no process called anybody outside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from flwr.proto.runtime_pb2 import AcquireTaskRequest
+from flwr.supercore.constant import TaskType
+from flwr.supercore.protobuf.constants import PROTOBUF_MEDIA_TYPE
+
+from benchmarks.report import Row, goal, write_report
+from clients.budget import ledger_in
+from clients.global_model import GlobalModel
+from clients.home import NodeHome
+from clients.network_home import NetworkHome
+from server.app import load_plan
+from server.checkpoint import Checkpoints
+from server.settings import read_settings
+from shared.app_bundle import bundle_hash
+from simulations.deployed_data import movielens
+from simulations.deployment import Deployment
+from simulations.namespaces import HUB_ADDRESS, Machines, machines, permitted
+from tests.network import client_context
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900)]
+
+ROUNDS = 3
+BUDGET_SECONDS = 360.0
+TASK = AcquireTaskRequest(supported_task_types=[TaskType.SERVER_APP]).SerializeToString()
+HEADERS = {"content-type": PROTOBUF_MEDIA_TYPE, "accept": PROTOBUF_MEDIA_TYPE}
+NAMES = ("action", "comedy", "drama")
+
+
+@dataclass
+class World:
+    deployment: Deployment
+    machines: Machines | None
+    state: dict[str, Any]
+    rounds: list[dict[str, Any]]
+    seconds: float
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A federation that has run its plan and is still up."""
+    began = time.monotonic()
+    root = tmp_path_factory.mktemp("federation")
+    data = movielens(ROUNDS)
+    with contextlib.ExitStack() as stack:
+        apart = stack.enter_context(machines(["coordinator", *NAMES])) if permitted() else None
+        host = HUB_ADDRESS if apart else "localhost"
+        deployment = Deployment(root, host, apart.places if apart else {})
+        stack.callback(deployment.stop)
+        deployment.create(data.training, data.declared)
+        plan = data.write_plan(root / "plan.toml")
+        deployment.start("coordinator", "--plan", str(plan))
+        for name in NAMES:
+            deployment.start(name)
+        state = deployment.wait_for_end(600)
+        rounds = deployment.rounds()
+        yield World(deployment, apart, state, rounds, time.monotonic() - began)
+
+
+def _node_names() -> list[Any]:
+    return [pytest.param(name, id=name) for name in NAMES]
+
+
+def test_all_rounds_end_with_all_partners(world: World) -> None:
+    assert world.state["state"] == "finished", world.state["problem"]
+    done = [r for r in world.rounds if r["survivors"]]
+    assert [(r["round"], r["survivors"]) for r in done] == [(i, [1, 2, 3]) for i in (1, 2, 3)]
+    _report(world)
+
+
+@pytest.mark.parametrize("name", _node_names())
+def test_each_node_computed_the_coordinators_model_and_paid_for_each_round(
+    world: World, name: str
+) -> None:
+    directory = world.deployment.coordinator.run(world.state["run_id"])
+    plan, _ = load_plan(directory)
+    node = world.deployment.node(name)
+    kept = GlobalModel(plan, node.run(plan.run_id) / "state.safetensors")
+    newest = Checkpoints(directory / "checkpoints", plan.digest()).newest()
+    assert newest is not None
+    assert kept.round == newest[0] == ROUNDS
+    assert kept.state.flat().tobytes() == newest[1].flat().tobytes()
+    ledger = ledger_in(node)
+    assert [s.release.round for s in ledger.spends()] == [1, 2, 3]
+    assert 0 < ledger.spent() <= 8.0
+
+
+@pytest.mark.parametrize("name", _node_names())
+def test_what_the_coordinator_shipped_was_never_unpacked(world: World, name: str) -> None:
+    flower = NetworkHome.of(world.deployment.node(name)).flower
+    assert not list(flower.rglob("*.py"))
+    assert len(bundle_hash()) == 64
+
+
+def test_no_process_called_anybody_outside(world: World) -> None:
+    if world.machines is None:
+        pytest.skip("this machine does not permit network namespaces")
+    parties = ["coordinator", *NAMES]
+    assert {p: world.machines.calls_outside(p) for p in parties} == dict.fromkeys(parties, 0)
+    code = "import socket; s = socket.socket(); s.connect_ex(('192.0.2.1', 443))"
+    world.machines.run("drama", code)
+    assert world.machines.calls_outside("drama") == 1, "the proof would not notice a call"
+
+
+def test_a_partner_can_neither_start_a_run_nor_steal_a_task(world: World) -> None:
+    """From a partner's machine, with a partner's certificate, through the only door there is."""
+    edge = (
+        f"https://{world.deployment.host}:{read_settings(world.deployment.coordinator).edge.port}"
+    )
+    paths = (
+        "/v1/control/start-run",
+        "/v1/control/stop-run",
+        "/v1/control/register-node",
+        "/v1/runtime/acquire-task",
+        "/v1/runtime/push-messages",
+        "/openapi.json",
+    )
+    for path in paths:
+        assert _post(world, world.deployment.node("action"), edge + path) == 403
+
+
+def test_without_the_secret_nobody_gets_a_task_even_on_loopback(world: World) -> None:
+    port = read_settings(world.deployment.coordinator).link.port
+    url = f"https://127.0.0.1:{port}/v1/runtime/acquire-task"
+    assert _post(world, None, url, party="coordinator") == 401
+
+
+def test_the_superlink_listens_on_loopback_only(world: World) -> None:
+    if world.machines is None:
+        pytest.skip("this machine does not permit network namespaces")
+    port = read_settings(world.deployment.coordinator).link.port
+    code = f"import socket; print(socket.socket().connect_ex(('{HUB_ADDRESS}', {port})))"
+    assert world.machines.run("action", code).strip() == "111"  # refused
+
+
+def _post(world: World, node: NodeHome | None, url: str, party: str = "action") -> int:
+    """Status of a POST from a party's machine, with the node's certificate if one is given."""
+    if world.machines is None:
+        context = client_context(world.deployment.coordinator, node)
+        return httpx.post(url, verify=context, content=TASK, headers=HEADERS).status_code
+    network = NetworkHome.of(node) if node else None
+    load = (
+        f"c.load_cert_chain({str(network.certificate)!r}, {str(network.key)!r})" if network else ""
+    )
+    code = (
+        "import ssl, httpx\n"
+        f"c = ssl.create_default_context(cafile={str(world.deployment.coordinator.authority)!r})\n"
+        f"{load}\n"
+        f"print(httpx.post({url!r}, verify=c, content={TASK!r}, headers={HEADERS!r}).status_code)\n"
+    )
+    return int(world.machines.run(party, code))
+
+
+def _report(world: World) -> Path:
+    rows: list[Row] = [
+        {
+            "what": "round",
+            "namespaces": world.machines is not None,
+            **{k: r[k] for k in ("round", "attempt", "seconds", "bytes_up", "bytes_down")},
+        }
+        for r in world.rounds
+    ]
+    goals = [goal("seconds from nothing to the last round", world.seconds, BUDGET_SECONDS)]
+    return write_report("e2e", rows, goals)
