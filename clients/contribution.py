@@ -30,6 +30,7 @@ from shared.privacy.banded import banded_coefficients, banded_mechanism, group_o
 from shared.privacy.ledger import Ledger
 from shared.privacy.spends import Release, Spend
 from shared.start import session_policy
+from shared.statistics_session import statistics_costs
 
 Float32s = NDArray[np.float32]
 OpenLedger = Callable[[], Ledger]
@@ -62,7 +63,8 @@ def charge_of(plan: TrainingPlan, partner: Partner) -> Charge | None:
     a_round = banded_mechanism(
         noise_multiplier=1.0, group_rate=rate, steps=plan.local.steps, bands=bands
     )
-    noise = _noise(plan.privacy, users, replace(a_round, steps=plan.rounds * a_round.steps))
+    whole = replace(a_round, steps=plan.rounds * a_round.steps)
+    noise = _noise(plan.privacy, users, whole, statistics_costs(plan, partner))
     return Charge(mechanism=a_round.scaled(noise), budget=_budget(plan.privacy, users))
 
 
@@ -176,8 +178,11 @@ def _run_of(release: Release) -> tuple[str, str]:
 
 
 @lru_cache(maxsize=64)
-def _noise(terms: PrivacyTerms, declared_users: int, planned: Mechanism) -> float:
-    return calibrate_noise([planned], _budget(terms, declared_users))
+def _noise(
+    terms: PrivacyTerms, declared_users: int, planned: Mechanism, spent: tuple[Cost, ...]
+) -> float:
+    own = [cost for cost in spent if isinstance(cost, Mechanism)]
+    return calibrate_noise([planned], _budget(terms, declared_users), spent=own)
 
 
 def _trainer(

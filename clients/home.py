@@ -42,6 +42,11 @@ class NodeHome:
         """What the node trains on: histories and item vectors."""
         return self.root / "training.safetensors"
 
+    @property
+    def article_key(self) -> Path:
+        """Key under which the partners compare articles; the coordinator never has it."""
+        return self.root / "article.key"
+
     def run(self, run_id: str) -> Path:
         """Working files of one run: update, session, server state."""
         return self.root / "runs" / run_id

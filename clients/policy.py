@@ -62,6 +62,8 @@ class NodePolicy(StrictModel):
     allow_distributed_noise: bool = False
     """Accept plans in which partners share the noise. Epsilon, and with it both caps, then trusts
     secure aggregation and all partners but the plan's colluders."""
+    allow_statistics: bool = False
+    """Accept plans with one-shot statistics of the articles that several partners carry."""
     allow_unprotected: bool = False
     """Accept plans without differential privacy. For research on public data only."""
 
@@ -113,6 +115,8 @@ class NodePolicy(StrictModel):
             raise PolicyRefusalError("the plan does not fix the encoder's fingerprint")
 
     def _check_privacy(self, plan: TrainingPlan) -> None:
+        if plan.statistics is not None and not self.allow_statistics:
+            raise PolicyRefusalError("the plan asks for statistics of shared articles")
         if plan.privacy is None:
             if not self.allow_unprotected:
                 raise PolicyRefusalError("the plan trains without differential privacy")

@@ -21,6 +21,7 @@ from shared.privacy.distributed import DistributedGaussian, distributed_epsilon
 from shared.secagg.errors import NoiseUnreachableError, PolicyError
 from shared.secagg.noise import released_sum
 from shared.secagg.policy import NOISE_TAIL, SessionPolicy
+from shared.statistics_session import statistics_costs
 
 _MARGIN = 1e-6
 """Relative room under the plan's epsilon, for sums in another order."""
@@ -90,7 +91,9 @@ def _epsilon(plan: TrainingPlan, partner: Partner, policy: SessionPolicy) -> flo
 def _spent(plan: TrainingPlan, partner: Partner, step: DistributedGaussian) -> float:
     """Epsilon of all rounds, a little more than the accountant will find."""
     delta = plan.privacy.delta(partner.declared_users) if plan.privacy else 0.0
-    return distributed_epsilon([replace(step, steps=plan.rounds)], delta) * (1 + _MARGIN)
+    releases = [c for c in statistics_costs(plan, partner) if isinstance(c, DistributedGaussian)]
+    history = [replace(step, steps=plan.rounds), *releases]
+    return distributed_epsilon(history, delta) * (1 + _MARGIN)
 
 
 def _multiplier(plan: TrainingPlan, partner: Partner, policy: SessionPolicy) -> float:

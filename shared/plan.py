@@ -21,6 +21,7 @@ from shared.models.behaviour_parameters import behaviour_schema
 from shared.models.config import BehaviourConfig, EncoderChoice
 from shared.secagg.errors import DistributedNoiseError
 from shared.secagg.suites import Suite
+from shared.statistics import StatisticsTerms
 
 PLAN_VERSION = 1
 MAX_PLAN_BYTES = 1 << 20
@@ -150,6 +151,8 @@ class TrainingPlan(StrictModel):
     privacy: PrivacyTerms | None
     """User-level guarantee; None only for research without privacy, which nodes refuse unless
     their own policy allows it."""
+    statistics: StatisticsTerms | None = None
+    """One-shot statistics before the first round, charged inside the same epsilon; None = none."""
 
     @model_validator(mode="after")
     def _partners_differ(self) -> Self:

@@ -6,6 +6,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from shared.models.config import BehaviourConfig, EncoderChoice
 from shared.plan import Aggregation, LocalSteps, Partner, PrivacyTerms, TrainingPlan
+from shared.statistics import StatisticsTerms
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 """The coordinator's signing key in tests."""
@@ -30,6 +31,7 @@ def make_plan(
     aggregation: Aggregation = Aggregation(),
     model: BehaviourConfig = BehaviourConfig(),
     encoder: EncoderChoice = EncoderChoice(name="hashed-words", fingerprint="11" * 32),
+    statistics: StatisticsTerms | None = None,
 ) -> TrainingPlan:
     """A plan for partners 1, 2, ... that declare `users`."""
     partners = tuple(
@@ -46,6 +48,7 @@ def make_plan(
         local=local,
         aggregation=aggregation,
         privacy=privacy,
+        statistics=statistics,
     )
 
 
