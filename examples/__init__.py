@@ -1,0 +1,1 @@
+"""Four fields of use, each with a configuration that runs on generated data."""
