@@ -7,8 +7,10 @@ import sys
 import typer
 from rich.console import Console
 
+from clients.commands.approve import approve
 from clients.commands.join import join
 from clients.commands.pin import pin
+from clients.commands.plan import plan
 from clients.commands.privacy import privacy
 from clients.commands.receipts import receipts
 from clients.commands.start import start
@@ -32,6 +34,8 @@ app.command()(receipts)
 app.command()(join)
 app.command()(pin)
 app.command()(start)
+app.command()(plan)
+app.command()(approve)
 
 
 def main() -> None:

@@ -33,6 +33,11 @@ class NodeHome:
         return self.root / "receipts.jsonl"
 
     @property
+    def approvals(self) -> Path:
+        """Plans that reached this node, and what was said of each."""
+        return self.root / "approvals"
+
+    @property
     def locks(self) -> Path:
         """One-use locks of secure aggregation."""
         return self.root / "locks"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, get_args
+from datetime import UTC, datetime
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -29,6 +30,16 @@ class NotInPlanError(FederationError):
     """The plan does not contain the identity of this node."""
 
     code = "FED-032"
+
+
+class OutsideHoursError(FederationError):
+    """A round may not begin at this time of the day."""
+
+    code = "FED-214"
+    default_remedy = "start the run within the hours of all partners"
+
+
+Hour = Annotated[int, Field(ge=0, le=24)]
 
 
 class NodePolicy(StrictModel):
@@ -64,6 +75,10 @@ class NodePolicy(StrictModel):
     secure aggregation and all partners but the plan's colluders."""
     allow_statistics: bool = False
     """Accept plans with one-shot statistics of the articles that several partners carry."""
+    approval: Literal["by-hand", "by-policy"] = "by-hand"
+    """Who approves a plan that this policy allows: a person, each time; or the policy itself."""
+    hours: tuple[Hour, Hour] = (0, 24)
+    """Hours of the day, UTC, from and until which rounds may begin; (22, 5) is over midnight."""
     allow_unprotected: bool = False
     """Accept plans without differential privacy. For research on public data only."""
 
@@ -88,6 +103,19 @@ class NodePolicy(StrictModel):
         if partner.declared_users > self.max_declared_users:
             self._refuse("declared_users", partner.declared_users, self.max_declared_users)
         return partner
+
+    def check_hour(self, now: datetime) -> None:
+        """Whether a round may begin at `now`.
+
+        Raises
+        ------
+        OutsideHoursError
+        """
+        first, until = self.hours
+        hour = now.astimezone(UTC).hour
+        inside = first <= hour < until if first <= until else hour >= first or hour < until
+        if not inside:
+            raise OutsideHoursError(f"{hour} o'clock UTC; rounds may begin from {first} to {until}")
 
     def _check_partners(self, plan: TrainingPlan) -> None:
         for partner in plan.partners:

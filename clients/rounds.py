@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypedDict
 
@@ -15,6 +16,7 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 
+from clients.approvals import Approvals
 from clients.budget import open_ledger
 from clients.contribution import Contribution
 from clients.global_model import GlobalModel, ModelNeededError
@@ -143,6 +145,7 @@ class NodeRounds:
     def _start(self, parcel: Parcel) -> Parcel:
         start = RoundStart.decode(parcel.body)
         run = self._run(start)
+        self._node.policy.check_hour(datetime.now(UTC))
         self._active = run
         _pointer(self._node.home).parent.mkdir(parents=True, exist_ok=True)
         write_atomically(_pointer(self._node.home), parcel.body)
@@ -155,15 +158,20 @@ class NodeRounds:
             if not path.exists():
                 raise NoSessionError("no round was started at this node")
             self._active = self._run(RoundStart.decode(path.read_bytes()))
+        self._require_approval(self._active.plan)  # it may have been withdrawn since
         return self._active
 
     def _run(self, start: RoundStart) -> _Run:
         coordinator = bytes.fromhex(self._node.policy.coordinator)
         plan = read_plan(start.plan, start.signature, coordinator)
         partner = self._node.policy.check(plan, public_bytes(self._node.identity))
+        self._require_approval(plan)
         if plan.run_id not in self._runs:
             self._runs[plan.run_id] = _Run(self._node, plan, partner)
         return self._runs[plan.run_id]
+
+    def _require_approval(self, plan: TrainingPlan) -> None:
+        Approvals(self._node.home.approvals).require(plan, self._node.policy.approval)
 
 
 class _Terms(TypedDict):
@@ -180,7 +188,7 @@ class _Run:
     """One accepted plan at this node."""
 
     def __init__(self, node: Node, plan: TrainingPlan, partner: Partner) -> None:
-        self._node, self._plan = node, plan
+        self._node, self.plan = node, plan
         self._directory = node.home.run(plan.run_id)
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._files = SessionFiles(self._directory)
@@ -194,16 +202,16 @@ class _Run:
     @property
     def now(self) -> tuple[str, int, int]:
         """Run, round and attempt."""
-        return self._plan.run_id, *self._at
+        return self.plan.run_id, *self._at
 
     @property
     def private(self) -> bool:
         """Whether updates are charged to the ledger."""
-        return self._plan.privacy is not None
+        return self.plan.privacy is not None
 
     def start(self, start: RoundStart, parcel: Parcel) -> Parcel:
-        if not 1 <= start.round <= self._plan.rounds:
-            raise RoundOutOfRangeError(f"round {start.round} of {self._plan.rounds}")
+        if not 1 <= start.round <= self.plan.rounds:
+            raise RoundOutOfRangeError(f"round {start.round} of {self.plan.rounds}")
         self._take_model(start, parcel)
         model = self._global.require(start.round).model
         self._contribution.update(start.round, model)
@@ -288,15 +296,15 @@ class _Run:
         self._files.save(*self._at, self._now().snapshot())
 
     def _noise_key(self, number: int, update: NDArray[np.float32]) -> bytes | None:
-        return self._files.noise_key(number, update) if self._plan.distributed else None
+        return self._files.noise_key(number, update) if self.plan.distributed else None
 
     def _terms(self) -> _Terms:
         number, attempt = self._at
         policy = self._node.policy
-        partners = session_policy(self._plan).partners
+        partners = session_policy(self.plan).partners
         return {
-            "policy": session_policy(self._plan),
-            "session": session(self._plan, number, attempt, self._global.require(number).model),
+            "policy": session_policy(self.plan),
+            "session": session(self.plan, number, attempt, self._global.require(number).model),
             "identity": self._identity,
             "requirements": Requirements(
                 pinned=partners,  # held against the node's own pinned keys by the policy already

@@ -266,6 +266,7 @@ class FederatedLab:
             encoders=(plan.encoder.name,),
             max_declared_users=plan.partners[index].declared_users,
             allow_distributed_noise=plan.distributed,
+            approval="by-policy",
             allow_unprotected=terms is None,
         )
 

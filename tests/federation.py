@@ -50,6 +50,7 @@ def policy(plan: TrainingPlan, **changes: object) -> NodePolicy:
         "encoders": (plan.encoder.name,),
         "max_declared_users": max(p.declared_users for p in plan.partners),
         "max_bands": plan.privacy.bands if plan.privacy else 1,
+        "approval": "by-policy",
         "allow_unprotected": plan.privacy is None,
     }
     return NodePolicy.model_validate({**values, **changes})

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
-from clients.policy import NodePolicy, NotInPlanError, PolicyRefusalError, UnpinnedPartnerError
+from clients.policy import (
+    NodePolicy,
+    NotInPlanError,
+    OutsideHoursError,
+    PolicyRefusalError,
+    UnpinnedPartnerError,
+)
 from shared.errors import FederationError
 from shared.models.config import EncoderChoice
 from shared.plan import Aggregation, PrivacyTerms, TrainingPlan
@@ -82,3 +90,19 @@ def test_a_suite_that_the_node_does_not_list_is_refused() -> None:
         demanding.check(make_plan(), SELF)
     hybrid = make_plan(aggregation=Aggregation(suite="hybrid-aes256"))
     assert demanding.check(hybrid, SELF).id == 1
+
+
+@pytest.mark.parametrize(
+    ("hours", "hour", "allowed"),
+    [((0, 24), 0, True), ((8, 20), 8, True), ((8, 20), 20, False), ((22, 5), 23, True),
+     ((22, 5), 4, True), ((22, 5), 5, False), ((22, 5), 12, False)],
+)  # fmt: skip
+def test_rounds_begin_only_within_the_hours(
+    hours: tuple[int, int], hour: int, allowed: bool
+) -> None:
+    now = datetime(2026, 1, 2, hour, 30, tzinfo=UTC)
+    if allowed:
+        _policy(hours=hours).check_hour(now)
+    else:
+        with pytest.raises(OutsideHoursError):
+            _policy(hours=hours).check_hour(now)

@@ -1,0 +1,53 @@
+"""`isthmus-node approve`: say yes to a plan, take it back, or let the policy decide."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shared.errors import ConfigError
+
+
+class ApprovalOptionsError(ConfigError):
+    """Options of `isthmus-node approve` that do not go together."""
+
+    code = "FED-213"
+    default_remedy = "give a DIGEST, or one of --by-policy and --by-hand"
+
+
+def approve(
+    digest: Annotated[str, typer.Argument(help="Beginning of the plan's digest.")] = "",
+    home: Annotated[Path, typer.Option(help="Directory of the node.")] = Path("."),
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="Answer it no more.")] = False,
+    by_policy: Annotated[
+        bool, typer.Option("--by-policy", help="From now on approve all that the policy allows.")
+    ] = False,
+    by_hand: Annotated[
+        bool, typer.Option("--by-hand", help="From now on every plan waits for a person.")
+    ] = False,
+) -> None:
+    """Approve the plan that `isthmus-node plan DIGEST` shows; nothing else makes it run here."""
+    from clients.approvals import Approvals
+    from clients.home import NodeHome
+
+    directory = NodeHome(home)
+    if bool(digest) + by_policy + by_hand != 1 or (withdraw and not digest):
+        raise ApprovalOptionsError("there must be exactly one thing to decide")
+    if not digest:
+        typer.echo(_set_mode(directory.policy, "by-policy" if by_policy else "by-hand"))
+        return
+    approvals = Approvals(directory.approvals)
+    known = approvals.withdraw(digest) if withdraw else approvals.approve(digest)
+    typer.echo(f"plan {known.digest[:16]} ({known.plan.purpose}): {known.state}")
+
+
+def _set_mode(path: Path, mode: str) -> str:
+    from clients.policy import NodePolicy
+    from shared.config import parse
+    from shared.files import read_json, write_json
+
+    policy = parse(NodePolicy, {**read_json(path), "approval": mode}, where=str(path))
+    write_json(path, policy.model_dump(mode="json"))
+    return f"plans are now approved {mode.replace('-', ' ')} (restart a node that is running)"
