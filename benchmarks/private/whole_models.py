@@ -11,8 +11,9 @@ from torch.nn import functional as F
 
 from benchmarks.private.recurrent import Step, protected
 from benchmarks.private.timing import interleaved
-from shared.models.content_vae_gan import ContentConfig, ContentVAEGAN, Profiles
-from shared.models.item_matrix import ItemMatrix
+from shared.models.config import ContentConfig
+from shared.models.content_vae_gan import ContentVAEGAN, Profiles
+from shared.models.item_matrix import ItemMatrix, SeenItems
 from shared.models.layers import LSTM, Linear
 from shared.models.losses import next_item_loss
 from shared.models.packing import Packing
@@ -108,7 +109,13 @@ def next_item_row(items: int, negatives: int | None, seconds: float) -> dict[str
 def vae_gan_row(users: int, seconds: float) -> dict[str, Any]:
     """The VAE-GAN against itself without privacy."""
     config = ContentConfig(item_dim=128, latent_dim=32, hidden_dim=128)
-    profiles = Profiles.single(torch.randn(users, 128))
+    items = ItemMatrix(vectors=F.normalize(torch.randn(1000, 128), dim=1))
+    profiles = Profiles(
+        vectors=F.normalize(torch.randn(users, 1, 128), dim=-1),
+        following=torch.randint(0, 1000, (users, 1)),
+        mask=torch.ones(users, 1),
+        seen=SeenItems.none(),
+    )
 
     def of(make: Callable[[nn.Module], PrivateGradient | UnprotectedGradient]) -> Step:
         model = ContentVAEGAN(config)
@@ -116,7 +123,7 @@ def vae_gan_row(users: int, seconds: float) -> dict[str, Any]:
 
         def step() -> None:
             with gradient.recording():
-                losses = model.loss_per_user(profiles)
+                losses = model.loss_per_user(profiles, items)
             gradient.backward(losses)
             optimizer.step()
 

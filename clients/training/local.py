@@ -15,6 +15,7 @@ gradient only. The caller charges the ledger before it calls `run`. Without a `P
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -22,6 +23,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from clients.data.dataset import Int64s
 from clients.training.batches import TrainingSet
@@ -88,15 +90,15 @@ class Protection:
     coefficients: tuple[float, ...] = (1.0,)
 
 
-class LocalTrainer:
-    """Trains the shared parameters on one platform's users.
+class Trainer(ABC):
+    """Local steps of one model on one platform's users.
 
     Parameters
     ----------
-    config
-        Shape of the model, from the plan.
-    examples
-        Training part of the histories.
+    model
+        Made of private layers.
+    users
+        Number of users; each is one example.
     items
         The platform's catalogue.
     terms
@@ -110,36 +112,33 @@ class LocalTrainer:
     ------
     PrivateBiasError
         `items` has biases and the training is private.
-    UnknownItemError
-        A history names an item outside the catalogue.
     InvalidMechanismError
         The noise is banded and the users have no groups.
     """
 
     def __init__(
         self,
-        config: BehaviourConfig,
-        examples: TrainingSet,
+        model: nn.Module,
+        users: int,
         items: ItemMatrix,
         terms: StepTerms,
         protection: Protection | None,
-        *,
         groups: Int64s | None = None,
     ) -> None:
         if protection is not None and (items.bias is not None or items.trainable):
             raise PrivateBiasError("the items of a private step have biases or are trained")
-        if examples.item_count > len(items):
-            problem = f"item {examples.item_count - 1} in a catalogue of {len(items)} items"
-            raise UnknownItemError(problem)
-        self._model = BehaviourLSTM(config)
-        self._examples, self._items, self._terms = examples, items, terms
-        self._gradient = _gradient(self._model, terms, protection)
-        self._sampler = _sampler(terms, examples.users, protection, groups)
+        self._module, self._items, self._terms = model, items, terms
+        self._gradient = _gradient(model, terms, protection)
+        self._sampler = _sampler(terms, users, protection, groups)
         self._optimiser = torch.optim.Adam(
-            self._model.parameters(), lr=terms.learning_rate, betas=ADAM_BETAS
+            model.parameters(), lr=terms.learning_rate, betas=ADAM_BETAS
         )
         self._random = torch.Generator()
         self._random.seed()  # from the operating system
+
+    @abstractmethod
+    def _losses(self, rows: NDArray[np.int64]) -> torch.Tensor:
+        """(B,) loss of each user at `rows`, a function of that user and public numbers alone."""
 
     def run(self, start: Float32s, steps: int, progress: Progress | None = None) -> Float32s:
         """Take `steps` steps from the parameters `start` (P,) and return the change (P,).
@@ -152,7 +151,7 @@ class LocalTrainer:
         ParameterVectorError
             `start` does not fit the model.
         """
-        load_vector(self._model, start)
+        load_vector(self._module, start)
         before = {name: value.copy() for name, value in self.state().items()}
         try:
             for done, rows in enumerate(self._sampler.batches(steps), start=1):
@@ -162,7 +161,7 @@ class LocalTrainer:
         except BaseException:
             self.restore(before)
             raise
-        return read_vector(self._model) - start
+        return read_vector(self._module) - start
 
     def state(self) -> dict[str, Float32s]:
         """What the next round goes on from, to be stored: Adam's moments and banded noise.
@@ -185,14 +184,64 @@ class LocalTrainer:
             self._gradient.restore(None if noise is None else torch.from_numpy(noise))
 
     def _step(self, rows: NDArray[np.int64]) -> None:
-        batch = self._examples.batch(rows)
         with self._gradient.recording():
-            losses = self._model.loss_per_user(batch, self._items, self._negatives())
+            losses = self._losses(rows)
         self._gradient.backward(losses)
         self._optimiser.step()
 
     def _negatives(self) -> torch.Tensor | None:
         return negatives_for(self._terms, len(self._items), self._random)
+
+
+class LocalTrainer(Trainer):
+    """Trains the behaviour model.
+
+    Parameters
+    ----------
+    config
+        Shape of the model, from the plan.
+    examples
+        Training part of the histories.
+    items, terms, protection, groups
+        See `Trainer`.
+
+    Raises
+    ------
+    PrivateBiasError
+        `items` has biases and the training is private.
+    UnknownItemError
+        A history names an item outside the catalogue.
+    InvalidMechanismError
+        The noise is banded and the users have no groups.
+    """
+
+    def __init__(
+        self,
+        config: BehaviourConfig,
+        examples: TrainingSet,
+        items: ItemMatrix,
+        terms: StepTerms,
+        protection: Protection | None,
+        *,
+        groups: Int64s | None = None,
+    ) -> None:
+        check_items(examples.item_count, items)
+        self._model, self._examples = BehaviourLSTM(config), examples
+        super().__init__(self._model, examples.users, items, terms, protection, groups)
+
+    def _losses(self, rows: NDArray[np.int64]) -> torch.Tensor:
+        return self._model.loss_per_user(self._examples.batch(rows), self._items, self._negatives())
+
+
+def check_items(needed: int, items: ItemMatrix) -> None:
+    """Refuse histories whose largest item index is beyond the catalogue.
+
+    Raises
+    ------
+    UnknownItemError
+    """
+    if needed > len(items):
+        raise UnknownItemError(f"item {needed - 1} in a catalogue of {len(items)} items")
 
 
 def negatives_for(terms: StepTerms, items: int, random: torch.Generator) -> torch.Tensor | None:
@@ -203,7 +252,7 @@ def negatives_for(terms: StepTerms, items: int, random: torch.Generator) -> torc
 
 
 def _gradient(
-    model: BehaviourLSTM, terms: StepTerms, protection: Protection | None
+    model: nn.Module, terms: StepTerms, protection: Protection | None
 ) -> PrivateGradient | UnprotectedGradient:
     if protection is None:
         return UnprotectedGradient(model, expected_batch_size=terms.expected_batch_size)

@@ -49,3 +49,31 @@ class BehaviourConfig(StrictModel):
     """Rows of the event-type embedding: the vocabulary of the data contract."""
     history_length: Annotated[int, Field(ge=2, le=1000)] = 50
     """Most recent events of a user that the model reads."""
+
+
+class ContentConfig(StrictModel):
+    """Shape and loss weights of the content VAE-GAN. Defaults: see docs/models.md."""
+
+    item_dim: Annotated[int, Field(ge=1)] = 512
+    """Width of item vectors, profiles and content: that of the behaviour model in one plan."""
+    latent_dim: Annotated[int, Field(ge=1, le=1024)] = 32
+    """Width of a latent."""
+    hidden_dim: Annotated[int, Field(ge=1, le=4096)] = 64
+    """Width of the hidden layers of all three networks."""
+    profile_decay: Annotated[float, Field(ge=0, lt=1)] = 0.6
+    """Weight of an event in the profile relative to the next younger one."""
+    profile_scale: Annotated[float, Field(ge=0)] = 10.0
+    """Length of the profile's part of generated content: an inverse temperature of retrieval."""
+    output_gain: Annotated[float, Field(gt=0)] = 0.3
+    """Factor on the generator's last weights at the start: training starts at the profile."""
+    history_length: Annotated[int, Field(ge=2, le=1000)] = 16
+    """Most recent events of a user that profiles are made of."""
+    profiles_per_user: Annotated[int, Field(ge=1, le=64)] = 4
+    """Training profiles of one user: each is followed by the content that it should generate."""
+    kl_weight: Annotated[float, Field(ge=0)] = 0.03
+    """Weight of the divergence from the prior; too large and the posterior collapses."""
+    adversarial_weight: Annotated[float, Field(ge=0)] = 0.1
+    """Weight of fooling the discriminator in the generator's loss; 0 with a
+    `discriminator_weight` of 0 leaves a plain VAE (for comparison)."""
+    discriminator_weight: Annotated[float, Field(ge=0)] = 1.0
+    """Weight of the discriminator's loss: its share of the common clipping norm."""

@@ -1,0 +1,133 @@
+"""Whether the content VAE-GAN is well: figures about this platform's users, for its own eyes.
+
+A **posterior collapse** (Bowman et al. 2016) is a decoder that ignores its latent: the posterior is
+the prior for everybody, every user gets the same correction and several draws say nothing. It is
+told by latents that do not move with the user (active units, Burda et al. 2016). A discriminator
+that is always right, or never, teaches the generator nothing.
+
+What is computed here is **private data**, not covered by any guarantee: it is printed at the node,
+never sent, and no public number may be chosen by it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from clients.training.profiles import ProfileSet
+from shared.models.config import ContentConfig
+from shared.models.content_vae_gan import ContentVAEGAN
+from shared.models.item_matrix import ItemMatrix
+from shared.models.parameters import Float32s
+from shared.models.torch_parameters import load_vector
+
+ACTIVE_VARIANCE: Final = 0.01
+"""Variance over users of a latent's mean above which the latent is active (Burda et al. 2016)."""
+BALANCE: Final = (0.55, 0.95)
+"""Share of right answers between which a discriminator teaches."""
+MOST_USERS: Final = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentHealth:
+    """Figures of one content model on one platform's users.
+
+    Attributes
+    ----------
+    reconstruction
+        Mean negative log-likelihood of the following item, nats.
+    without_latent
+        The same with every user's latent replaced by zero: what the latent tells is the difference.
+    divergence
+        Mean KL divergence of the posteriors from the prior, nats.
+    active, latents
+        Active latents, of how many.
+    right
+        Share of real and generated contents that the discriminator tells apart.
+    """
+
+    reconstruction: float
+    without_latent: float
+    divergence: float
+    active: int
+    latents: int
+    right: float
+
+    @property
+    def collapsed(self) -> bool:
+        """No latent moves with the user."""
+        return self.active == 0
+
+    @property
+    def balanced(self) -> bool:
+        """The discriminator is neither helpless nor always right."""
+        return BALANCE[0] <= self.right <= BALANCE[1]
+
+    def sentences(self) -> tuple[str, ...]:
+        """What a person should know, most important first."""
+        told = self.without_latent - self.reconstruction
+        found = [
+            f"reconstruction {self.reconstruction:.3f} nats, of which the latent tells {told:.3f}; "
+            f"divergence {self.divergence:.3f} nats; {self.active} of {self.latents} latents "
+            f"active; the discriminator is right in {self.right:.0%} of cases"
+        ]
+        if self.collapsed:
+            found.insert(0, "posterior collapse: the latent says nothing about a user")
+        if not self.balanced:
+            side = "cannot tell content apart" if self.right < BALANCE[0] else "is always right"
+            found.append(f"the discriminator {side} and teaches the generator little")
+        return tuple(found)
+
+
+@torch.no_grad()
+def content_health(
+    config: ContentConfig,
+    parameters: Float32s,
+    examples: ProfileSet,
+    items: ItemMatrix,
+    *,
+    seed: int = 0,
+) -> ContentHealth:
+    """Look at the model with `parameters` (P,) on up to 2,000 users, whole catalogue.
+
+    Raises
+    ------
+    ParameterVectorError
+        `parameters` do not fit `config`.
+    """
+    model = ContentVAEGAN(config)
+    load_vector(model, parameters)
+    count = min(examples.users, MOST_USERS)
+    rows = np.random.default_rng(seed).choice(examples.users, count, replace=False)
+    profiles = examples.batch(np.sort(rows))
+    live = profiles.mask > 0
+    x = profiles.vectors
+    mean, log_variance = model.posterior(x)
+    told = model.content(x, mean)
+    untold = model.content(x, torch.zeros_like(mean))
+    divergence = model.divergence(mean, log_variance)
+    moving = mean[live].var(0) > ACTIVE_VARIANCE if int(live.sum()) > 1 else mean.new_zeros(1)
+    return ContentHealth(
+        reconstruction=_mean(model.reconstruction(told, profiles, items)[live]),
+        without_latent=_mean(model.reconstruction(untold, profiles, items)[live]),
+        divergence=_mean(divergence[live]),
+        active=int(moving.sum()),
+        latents=config.latent_dim,
+        right=_right(model, items.vectors[profiles.following[live]], told[live]),
+    )
+
+
+def _right(model: ContentVAEGAN, real: Tensor, generated: Tensor) -> float:
+    """Share of contents that the discriminator puts on the right side."""
+    takes_real = (model.discriminator(real) > 0).float().mean()
+    takes_generated = (model.discriminator(F.normalize(generated, dim=-1)) > 0).float().mean()
+    return float(takes_real + 1 - takes_generated) / 2 if len(real) else 0.5
+
+
+def _mean(values: Tensor) -> float:
+    return float(values.mean()) if values.numel() else 0.0
