@@ -12,7 +12,7 @@ from shared.secagg.fixed_point import signed
 from shared.secagg.masks import Ring
 from shared.secagg.policy import NOISE_TAIL, SessionPolicy
 
-_BLOCK: Final = 1 << 14
+_BLOCK: Final = 1 << 16
 
 
 def check_sum(ring_sum: Ring, words: Sequence[int], survivors: int, policy: SessionPolicy) -> None:
@@ -40,8 +40,11 @@ def check_sum(ring_sum: Ring, words: Sequence[int], survivors: int, policy: Sess
 def _extent(ring_sum: Ring) -> tuple[int, float]:
     """Largest absolute value and sum of squares, block by block."""
     lifted, largest, squares = signed(ring_sum), 0, 0.0
+    scratch = np.empty(min(_BLOCK, lifted.size), np.float64)
     for start in range(0, lifted.size, _BLOCK):
-        block = lifted[start : start + _BLOCK].astype(np.float64)
-        largest = max(largest, int(np.abs(block).max()))
-        squares += float(np.dot(block, block))
+        block = lifted[start : start + _BLOCK]
+        largest = max(largest, int(block.max()), -int(block.min()))
+        values = scratch[: block.size]
+        np.copyto(values, block)
+        squares += float(np.dot(values, values))
     return largest, squares

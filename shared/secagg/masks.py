@@ -14,13 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.secagg.hashing import derive
-from shared.secagg.suites import KEYSTREAM_ALIGN, Keystream, Suite, expand, keystream
+from shared.secagg.suites import (
+    KEYSTREAM_ALIGN,
+    SEGMENT_BYTES,
+    Keystream,
+    Suite,
+    expand,
+    mask_keystream,
+)
 
 Ring = NDArray[np.unsignedinteger[Any]]
 """A vector over Z/2^16 (little-endian uint16) or Z/2^32 (little-endian uint32)."""
 
-BLOCK_BYTES: Final = 1 << 16
+BLOCK_BYTES: Final = 1 << 17
 _SLACK: Final = 16
+_ZEROS: Final = memoryview(bytes(BLOCK_BYTES))
 
 
 def stream_keys(seed: bytes) -> tuple[bytes, bytes]:
@@ -67,23 +75,39 @@ def mask_words(key: bytes, count: int, *, suite: Suite) -> list[int]:
 
 
 def _ranges(size: int, itemsize: int, threads: int) -> list[tuple[int, int]]:
-    align = KEYSTREAM_ALIGN // itemsize
-    step = -(-size // max(threads, 1)) // align * align + align
+    """Coordinate ranges, one a thread: whole segments where there are enough of them."""
+    whole = size * itemsize >= threads * SEGMENT_BYTES
+    align = (SEGMENT_BYTES if whole else KEYSTREAM_ALIGN) // itemsize
+    step = -(-size // (max(threads, 1) * align)) * align
     return [(start, min(size, start + step)) for start in range(0, size, step)]
 
 
 def _add_range(
     part: Ring, offset: int, plus: Sequence[bytes], minus: Sequence[bytes], suite: Suite
 ) -> None:
-    added = [keystream(suite, key, offset) for key in plus]
-    taken = [keystream(suite, key, offset) for key in minus]
-    zeros = memoryview(bytes(BLOCK_BYTES))
+    """Mask `part`, which begins at byte `offset` of the vector, segment by segment."""
     buffer = np.empty(BLOCK_BYTES + _SLACK, np.uint8)
+    start = 0
+    while start < part.size:
+        at = offset + start * part.itemsize
+        stop = start + (SEGMENT_BYTES - at % SEGMENT_BYTES) // part.itemsize
+        added = [mask_keystream(suite, key, at) for key in plus]
+        taken = [mask_keystream(suite, key, at) for key in minus]
+        _add_segment(part[start:stop], buffer, added, taken)
+        start = stop
+
+
+def _add_segment(
+    part: Ring,
+    buffer: NDArray[np.uint8],
+    added: list[Keystream],
+    taken: list[Keystream],
+) -> None:
     words = buffer[:BLOCK_BYTES].view(part.dtype)
     step = BLOCK_BYTES // part.itemsize
     for start in range(0, part.size, step):
         block = part[start : start + step]
-        _add_block(block, words[: block.size], zeros[: block.nbytes], buffer.data, added, taken)
+        _add_block(block, words[: block.size], _ZEROS[: block.nbytes], buffer.data, added, taken)
 
 
 def _add_block(

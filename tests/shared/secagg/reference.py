@@ -39,6 +39,14 @@ def stream(suite, key, n):
     return Cipher(algorithms.AES(key), modes.CTR(bytes(16))).encryptor().update(bytes(n))
 
 
+def mask_stream(suite, key, n):
+    """As `stream`, with the counters of AES-GCM; vectors here are shorter than a segment."""
+    if suite == 2:
+        return stream(suite, key, n)
+    first = bytes(15) + b"\2"
+    return Cipher(algorithms.AES(key), modes.CTR(first)).encryptor().update(bytes(n))
+
+
 def le(value, n):
     return value.to_bytes(n, "little")
 
@@ -118,7 +126,7 @@ def pad(rules, rho, i):
 def mask(rules, seed):
     """(vector words, word block) of a mask seed."""
     keys, size = kdf(seed, "streams", n=64), rules.ring_bits // 8
-    raw = stream(rules.suite, keys[:32], rules.length * size)
+    raw = mask_stream(rules.suite, keys[:32], rules.length * size)
     vector = [num(raw[i : i + size]) for i in range(0, len(raw), size)]
     return vector, unpack_words(stream(rules.suite, keys[32:], 8 * len(rules.moduli) + 8))
 
