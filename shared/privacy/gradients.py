@@ -141,8 +141,8 @@ class PrivateGradient:
         """Add the noise, divide by the expected batch size, and fill every ``p.grad``."""
         total = self._sum.take()
         deviation = self.noise_multiplier * self.clipping_norm
-        noise = self._draw_noise(total.numel()).mul_(deviation)
-        total += noise.to(total.device, total.dtype)
+        noise = self._draw_noise(total.numel()).to(total.device, total.dtype)
+        total.add_(noise, alpha=deviation)
         self._sum.fill_gradients(total.div_(self.expected_batch_size))
 
     def local_norms(self) -> Tensor:
@@ -194,21 +194,20 @@ class PrivateGradient:
         total = squares.sum(0)
         finite = torch.isfinite(total)
         kept = None if bool(finite.all()) else finite
-        for record, factors in zip(records, self._factors(squares), strict=True):
-            weights = torch.where(finite, factors, 0.0)
-            self._sum.add(record, record.weighted_sums(weights, kept))
         self._norms = total.sqrt()
-        self._observe(self._norms[finite])
+        factors = self._factors(squares, self._norms)
+        if kept is not None:
+            factors = torch.where(kept, factors, 0.0)
+        for record, weights in zip(records, factors.expand_as(squares), strict=True):
+            self._sum.add(record, record.weighted_sums(weights, kept))
+        self._observe(self._norms if kept is None else self._norms[kept])
 
-    def _factors(self, squares: Tensor) -> Tensor:
-        """(layers, B) factors that bring every user's norm down to the bound."""
+    def _factors(self, squares: Tensor, norms: Tensor) -> Tensor:
+        """(layers, B), or (B,) for all layers: what brings every user's norm to the bound."""
         if self.per_layer:
             bound = self.clipping_norm / math.sqrt(max(len(self._layers), len(squares)))
-            norms = squares.sqrt()
-        else:
-            bound = self.clipping_norm
-            norms = squares.sum(0).sqrt().expand_as(squares)
-        return (bound / norms).clamp(max=1.0)
+            return squares.sqrt().reciprocal_().mul_(bound).clamp_(max=1.0)
+        return (self.clipping_norm / norms).clamp_(max=1.0)
 
 
 class UnprotectedGradient:
@@ -250,30 +249,32 @@ class _FlatSum:
         self._dtype = torch.float32
         for parameter in parameters:
             self._dtype = torch.promote_types(self._dtype, parameter.dtype)
-        self._slots: dict[nn.Parameter, slice] = {}
-        end = 0
-        for parameter in parameters:
-            self._slots[parameter] = slice(end, end + parameter.numel())
-            end += parameter.numel()
-        self._flat = self._zeros(end)
+        self._sizes = [parameter.numel() for parameter in parameters]
+        self._start()
 
     def add(self, record: Record, sums: tuple[Tensor, ...]) -> None:
         for parameter, value in zip(record.parameters, sums, strict=True):
             if parameter.requires_grad:
-                self._flat[self._slots[parameter]] += value.reshape(parameter.numel())
+                self._parts[parameter] += value
 
     def take(self) -> Tensor:
         """The sum so far; starts a new one."""
-        flat, self._flat = self._flat, self._zeros(self._flat.numel())
+        flat = self._flat
+        self._start()
         return flat
 
     def fill_gradients(self, flat: Tensor) -> None:
-        for parameter, slot in self._slots.items():
-            parameter.grad = flat[slot].view_as(parameter).to(parameter.dtype)
+        for parameter, part in self._split(flat).items():
+            parameter.grad = part.to(parameter.dtype)
 
-    def _zeros(self, count: int) -> Tensor:
+    def _start(self) -> None:
         device = self._parameters[0].device if self._parameters else None
-        return torch.zeros(count, dtype=self._dtype, device=device)
+        self._flat = torch.zeros(sum(self._sizes), dtype=self._dtype, device=device)
+        self._parts = self._split(self._flat)
+
+    def _split(self, flat: Tensor) -> dict[nn.Parameter, Tensor]:
+        parts = torch.split_with_sizes(flat, self._sizes)
+        return {p: part.view_as(p) for p, part in zip(self._parameters, parts, strict=True)}
 
 
 def private_layers(model: nn.Module) -> list[PrivateLayer]:

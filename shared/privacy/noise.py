@@ -54,11 +54,6 @@ class KeyStream:
         words = torch.frombuffer(self.bytes(8 * count), dtype=torch.int64)
         return words.bitwise_and_((1 << _MANTISSA) - 1)
 
-    def uniforms(self, count: int) -> Tensor:
-        """(count,) float64, uniform in the open interval (0, 1) on a grid of 2**-53."""
-        grid = self.integers(count).double().add_(0.5)
-        return grid.mul_(2.0**-_MANTISSA).clamp_(max=1 - 2.0**-_MANTISSA)
-
     def angles(self, count: int) -> Tensor:
         """(count,) float32, uniform over 2**24 directions of the circle, in radians."""
         if not count:
@@ -88,9 +83,19 @@ class SecureGaussian:
     def draw(self, count: int) -> Tensor:
         """(count,) float32 on the CPU."""
         pairs = (count + 1) // 2
-        radius = self._stream.uniforms(pairs).log_().mul_(-2).sqrt_().float()
+        radius = radii(self._stream.integers(pairs))
         angle = self._stream.angles(pairs)
         normals = torch.empty(2 * pairs)
         torch.mul(angle.cos(), radius, out=normals[:pairs])
         torch.mul(angle.sin_(), radius, out=normals[pairs:])
         return normals[:count]
+
+
+def radii(grid: Tensor) -> Tensor:
+    """(n,) float32, ``sqrt(-2 log u)`` for ``u = (grid + 1/2) 2**-53``; grid (n,) int64.
+
+    The logarithm is taken of the grid number itself, in float64; what is then left is of order 1
+    and its root as good in float32. The last grid numbers round to ``u = 1``, which gives 0.
+    """
+    log = grid.double().add_(0.5).log_().sub_(_MANTISSA * math.log(2))
+    return log.float().mul_(-2).clamp_min_(0).sqrt_()

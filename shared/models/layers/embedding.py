@@ -11,7 +11,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from shared.models.layers.base import PrivateLayer, Record, Recorder
-from shared.models.layers.layout import Layout, layout_of
+from shared.models.layers.layout import Layout, Owners, layout_of
 from shared.models.packing import Packing
 
 
@@ -81,7 +81,7 @@ class Lookups:
     delta: Tensor
     index: Tensor
     weight: nn.Parameter
-    layout: Layout
+    layout: Owners
 
     @property
     def users(self) -> int:
@@ -130,8 +130,8 @@ class Lookups:
 class _Both:
     """Tokens of one layout, then those of another, of the same users."""
 
-    first: Layout
-    second: Layout
+    first: Owners
+    second: Owners
 
     @property
     def users(self) -> int:
@@ -139,9 +139,3 @@ class _Both:
 
     def spread(self, values: Tensor) -> Tensor:
         return torch.cat([self.first.spread(values), self.second.spread(values)])
-
-    def sum_per_user(self, values: Tensor) -> Tensor:
-        raise NotImplementedError
-
-    def blocks(self) -> Any:
-        raise NotImplementedError

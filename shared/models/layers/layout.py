@@ -39,8 +39,8 @@ class Block(Protocol):
         """(S, D) → (users, steps, D), zero behind each user's end."""
 
 
-class Layout(Protocol):
-    """Rows of tokens and the users that own them."""
+class Owners(Protocol):
+    """The users that own tokens."""
 
     @property
     def users(self) -> int:
@@ -48,6 +48,13 @@ class Layout(Protocol):
 
     def spread(self, values: Tensor) -> Tensor:
         """(B,) → (S,): each user's value at each of its tokens."""
+
+
+class Layout(Owners, Protocol):
+    """Rows of tokens and the users that own them, side by side."""
+
+    def scale_(self, tokens: Tensor, weights: Tensor) -> Tensor:
+        """Multiply the tokens (S, D), in place, with their users' weights (B,)."""
 
     def sum_per_user(self, values: Tensor) -> Tensor:
         """(S, *) → (B, *)."""
@@ -116,6 +123,11 @@ class Dense:
         """(B,) → (B * T,)."""
         return values.repeat_interleave(self.steps) if self.steps != 1 else values
 
+    def scale_(self, tokens: Tensor, weights: Tensor) -> Tensor:
+        """(B * T, D) times (B,)."""
+        tokens.view(self.users, self.steps, tokens.shape[1]).mul_(weights[:, None, None])
+        return tokens
+
     def sum_per_user(self, values: Tensor) -> Tensor:
         """(B * T, *) → (B, *)."""
         return values.view(self.users, self.steps, *values.shape[1:]).sum(1)
@@ -141,6 +153,14 @@ class Ragged:
         """(B,) → (S,)."""
         return self.packing.spread(values)
 
+    def scale_(self, tokens: Tensor, weights: Tensor) -> Tensor:
+        """(S, D) times (B,)."""
+        if not self.packing.uniform:
+            return tokens.mul_(self.spread(weights)[:, None])
+        packing = self.packing  # equally long users keep their order
+        tokens.view(packing.steps, packing.users, tokens.shape[1]).mul_(weights[None, :, None])
+        return tokens
+
     def sum_per_user(self, values: Tensor) -> Tensor:
         """(S, *) → (B, *)."""
         return self.packing.sum_per_user(values)
@@ -151,7 +171,8 @@ class Ragged:
         if not packing.tokens:
             return
         if packing.uniform:
-            yield Whole((packing.users, packing.steps), packing.order, time_major=True)
+            # users of equal length keep their order: the sort is stable
+            yield Whole((packing.users, packing.steps), slice(None), time_major=True)
             return
         busy = packing.live[0]
         size = max(_BLOCK_USERS, -(-busy // _BLOCKS))

@@ -79,6 +79,8 @@ class OuterProducts:
         blocks = list(self.layout.blocks())
         if self._forming_is_cheaper(blocks):
             return self._form(blocks)
+        if len(blocks) == 1 and isinstance(blocks[0].rows, slice):
+            return self._block_norms(blocks[0])
         result = torch.zeros(self.users, dtype=self._wide, device=self.delta.device)
         for block in blocks:
             result[block.rows] = self._block_norms(block)
@@ -86,12 +88,12 @@ class OuterProducts:
 
     def weighted_sums(self, weights: Tensor, kept: Tensor | None) -> tuple[Tensor, ...]:
         """Clipped sums; to be called once where `delta` is owned."""
-        factors = self.layout.spread(weights)[:, None].to(self.delta.dtype)
+        weights = weights.to(self.delta.dtype)
         rows = None if kept is None else self.layout.spread(kept).nonzero().squeeze(1)
         if self.formed is not None:
             sums = self._sums_of_formed(weights, kept)
-            return sums if self.bias is None else (*sums, self._bias_sum(factors, rows))
-        delta = self.delta.mul_(factors) if self.owned else self.delta * factors
+            return sums if self.bias is None else (*sums, self._bias_sum(weights, rows))
+        delta = self.layout.scale_(self.delta if self.owned else self.delta.clone(), weights)
         delta = delta if rows is None else delta.index_select(0, rows)
         sums = tuple(
             delta.t() @ (tokens if rows is None else tokens.index_select(0, rows))
@@ -150,8 +152,8 @@ class OuterProducts:
                 for part, z in zip(parts, tokens, strict=True):
                     torch.mm(delta[place].t(), z[place], out=part.view(outputs, z.shape[2]))
                 norms[user] = torch.dot(self.formed[user], self.formed[user])
-            bound = (delta.square().sum(2) * self._input_squares(tokens)).sqrt().sum(1)
-            norms[block.rows] += _slack(bound)
+            bound = _squares(delta).mul_(self._input_squares(tokens)).sqrt_().sum(1)
+            norms[block.rows] = _with_slack(norms[block.rows], bound)
             if self.bias is not None:
                 norms[block.rows] += delta.sum(1).square().sum(1)
         return norms
@@ -166,8 +168,8 @@ class OuterProducts:
         parts = torch.split_with_sizes(total, [outputs * z.shape[1] for _, z in self.inputs])
         return tuple(part.view(outputs, -1) for part in parts)
 
-    def _bias_sum(self, factors: Tensor, rows: Tensor | None) -> Tensor:
-        delta, factors = self.delta, factors.squeeze(1)
+    def _bias_sum(self, weights: Tensor, rows: Tensor | None) -> Tensor:
+        delta, factors = self.delta, self.layout.spread(weights)
         if rows is not None:
             delta, factors = delta.index_select(0, rows), factors.index_select(0, rows)
         return factors @ delta
@@ -182,6 +184,8 @@ class OuterProducts:
         norms = self._gram_norms if gram_is_cheaper else self._passing_norms
         largest = steps * steps if gram_is_cheaper else delta.shape[2] * self._width
         size = max(1, _GRAM_ELEMENTS // largest)
+        if size >= len(delta):
+            return norms(delta, tokens)
         parts = [
             norms(delta[a : a + size], [z[a : a + size] for z in tokens])
             for a in range(0, len(delta), size)
@@ -189,12 +193,14 @@ class OuterProducts:
         return torch.cat(parts)
 
     def _single_token(self, delta: Tensor, tokens: list[Tensor]) -> Tensor:
-        return delta.square().sum((1, 2)) * self._input_squares(tokens).squeeze(1)
+        return _squares(delta).mul_(self._input_squares(tokens)).squeeze(1)
 
     def _input_squares(self, tokens: list[Tensor]) -> Tensor:
         """(b, T) squared norm of z, the constant one of the bias included."""
-        squares = torch.stack([z.square().sum(2) for z in tokens]).sum(0)
-        return squares if self.bias is None else squares + 1
+        squares = _squares(tokens[0])
+        for z in tokens[1:]:
+            squares += _squares(z)
+        return squares if self.bias is None else squares.add_(1)
 
     def _gram_norms(self, delta: Tensor, tokens: list[Tensor]) -> Tensor:
         users, steps, _ = delta.shape
@@ -205,23 +211,29 @@ class OuterProducts:
         if self.bias is not None:
             inputs += 1
         squares = outputs.diagonal(dim1=1, dim2=2) * inputs.diagonal(dim1=1, dim2=2)
-        bound = squares.clamp_min(0).sqrt().sum(1)
+        bound = squares.sqrt_().sum(1)
         flat = (users, steps * steps)
         squared: Tensor = torch.linalg.vecdot(outputs.view(flat), inputs.view(flat))
-        return squared.clamp_min(0) + _slack(bound)
+        return _with_slack(squared.clamp_min_(0), bound)
 
     def _passing_norms(self, delta: Tensor, tokens: list[Tensor]) -> Tensor:
         """Gradients of a few users at a time, formed and dropped."""
-        bound = (delta.square().sum(2) * self._input_squares(tokens)).sqrt().sum(1)
+        bound = _squares(delta).mul_(self._input_squares(tokens)).sqrt_().sum(1)
         squares = [torch.bmm(delta.transpose(1, 2), z).square_().sum((1, 2)) for z in tokens]
         if self.bias is not None:
             squares.append(delta.sum(1).square().sum(1))
-        return torch.stack(squares).sum(0) + _slack(bound)
+        return _with_slack(torch.stack(squares).sum(0), bound)
 
 
-def _slack(bound: Tensor) -> Tensor:
-    """Upper bound on the rounding error of a squared norm; `bound` is sum_t |d_t| |z_t|."""
-    return bound.square() * (_SLACK_ULPS * torch.finfo(bound.dtype).eps)
+def _squares(tokens: Tensor) -> Tensor:
+    """(b, T, D) → (b, T) squared norms."""
+    squares: Tensor = torch.linalg.vecdot(tokens, tokens)
+    return squares
+
+
+def _with_slack(squared: Tensor, bound: Tensor) -> Tensor:
+    """Squared norms (b,), raised by their rounding error; `bound` is sum_t |d_t| |z_t|."""
+    return squared.addcmul_(bound, bound, value=_SLACK_ULPS * torch.finfo(bound.dtype).eps)
 
 
 def _dense(layout: Layout, tokens: Tensor) -> Tensor:

@@ -41,7 +41,7 @@ class NoiseOff(PrivateGradient):
 
 
 class ClippingOff(PrivateGradient):
-    def _factors(self, squares: Tensor) -> Tensor:
+    def _factors(self, squares: Tensor, norms: Tensor) -> Tensor:
         return torch.ones_like(squares)
 
 

@@ -93,14 +93,14 @@ class SameNoiseTwice(SeededGradient):
 
 
 class ClippingOff(SeededGradient):
-    def _factors(self, squares: Tensor) -> Tensor:
+    def _factors(self, squares: Tensor, norms: Tensor) -> Tensor:
         return torch.ones_like(squares)
 
 
 class EachLayerToTheWholeBound(SeededGradient):
     """Fault: every layer clipped to C, as if C bounded the whole."""
 
-    def _factors(self, squares: Tensor) -> Tensor:
+    def _factors(self, squares: Tensor, norms: Tensor) -> Tensor:
         return (self.clipping_norm / squares.sqrt()).clamp(max=1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import struct
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 from scipy import stats
 
-from shared.privacy.noise import KeyStream, SecureGaussian
+from shared.privacy.noise import KeyStream, SecureGaussian, radii
 
 
 def test_draws_are_standard_normal_out_into_the_tails() -> None:
@@ -40,11 +41,18 @@ def test_one_source_never_repeats() -> None:
     assert not torch.equal(source.draw(8), source.draw(8))
 
 
-def test_uniforms_lie_strictly_between_zero_and_one() -> None:
-    uniforms = KeyStream().uniforms(100_000)
-    assert uniforms.min().item() > 0
-    assert uniforms.max().item() < 1
-    assert stats.kstest(uniforms.numpy(), "uniform").pvalue > 1e-6
+def test_radii_are_those_of_normal_vectors_in_a_plane() -> None:
+    sample = radii(KeyStream().integers(100_000))
+    assert stats.kstest(sample.numpy(), "rayleigh").pvalue > 1e-6
+
+
+def test_radii_are_finite_at_both_ends_and_reach_far_into_the_tail() -> None:
+    ends = radii(torch.tensor([0, 1, (1 << 52), (1 << 53) - 2, (1 << 53) - 1]))
+    assert bool(ends.isfinite().all())
+    assert ends[0].item() == pytest.approx(8.65, abs=0.01)
+    assert ends[2].item() == pytest.approx(math.sqrt(2 * math.log(2)), rel=1e-6)
+    assert ends[-1].item() == 0
+    assert ends.tolist() == sorted(ends.tolist(), reverse=True)
 
 
 def test_a_forked_process_takes_a_new_key() -> None:
