@@ -10,16 +10,13 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from flwr.app import Message
-from safetensors.numpy import load_file
 
 from benchmarks.network.faults import Faults, Killed, Make
+from benchmarks.network.invariants import Invariants
 from benchmarks.report import Row
-from clients.global_model import GlobalModel
 from server.checkpoint import Checkpoints
 from shared.errors import IsthmusError
-from shared.optimiser import ServerState, advance
 from shared.plan import LocalSteps, PrivacyTerms
 from shared.wire import START, Parcel
 from tests.federation import MODEL, Federation
@@ -28,8 +25,6 @@ from tests.plans import make_plan
 ROUNDS = 3
 MOST_RESTARTS = 6
 EPSILON = 4.0
-TOLERANCE = 1e-4
-"""Fixed point: far less than any update, far more than its rounding."""
 
 
 def play(name: str, make: Make, seed: int) -> Row:
@@ -68,9 +63,8 @@ class _Player:
         )
         self.restarts = 0
         self._faults = faults
-        self._problems: list[str] = []
-        self._updates: dict[int, dict[int, Any]] = defaultdict(dict)
-        self._spent: dict[int, float] = defaultdict(float)
+        homes = {i: node.home for i, node in self.federation.nodes.items()}
+        self._invariants = Invariants(plan, homes)
         self._earlier: dict[int, list[Message]] = defaultdict(list)
         answer = self.federation.grid._answer
         self._answer = answer
@@ -95,9 +89,13 @@ class _Player:
 
     def violations(self) -> list[str]:
         """What does not hold at the end."""
-        self._check_nodes()
-        self._check_sums()
-        return self._problems
+        federation = self.federation
+        survivors = {r.round: r.survivors for r in federation.reports if r.survivors}
+        ledgers = {i: node.ledger() for i, node in federation.nodes.items()}
+        checkpoints = federation.root / "coordinator" / "checkpoints"
+        self._invariants.check_nodes(self.final, ledgers, survivors)
+        self._invariants.check_sums(Checkpoints(checkpoints, federation.plan.digest()), survivors)
+        return self._invariants.problems
 
     def _request(self, node: int, message: Message) -> Message | None:
         return self._faults.request(node, message)
@@ -107,10 +105,12 @@ class _Player:
         again = copy.deepcopy(message)
         reply = self._answer(node, message)
         if self._faults.twice and _content(self._answer(node, again)) != _content(reply):
-            self._problems.append(f"{message.metadata.message_type}: two answers to one message")
+            self._invariants.problems.append(
+                f"{message.metadata.message_type}: two answers to one message"
+            )
         if self._faults.late:
             self._deliver_late(node, again)
-        self._look(node)
+        self._invariants.look(node, self.federation.nodes[node].ledger())
         return reply
 
     def _deliver_late(self, node: int, message: Message) -> None:
@@ -122,56 +122,6 @@ class _Player:
         for late in self._earlier.pop(node, []):
             if late.metadata.group_id.split(".")[0] != number:
                 self._answer(node, late)
-
-    def _look(self, node: int) -> None:
-        """Keep each update that was trained; epsilon never falls, no round is charged twice."""
-        home = self.federation.nodes[node].home
-        for path in home.run(self.federation.plan.run_id).glob("update-*.safetensors"):
-            number, update = int(path.stem.split("-")[1]), load_file(path)["update"]
-            kept = self._updates[number].setdefault(node, update)
-            if not np.array_equal(kept, update):
-                self._problems.append(f"node {node} trained round {number} twice")
-        ledger = self.federation.nodes[node].ledger()
-        spent = ledger.spent()
-        if spent < self._spent[node] or spent > EPSILON:
-            self._problems.append(f"node {node}: epsilon {self._spent[node]} became {spent}")
-        self._spent[node] = spent
-        rounds = [s.release.round for s in ledger.spends()]
-        if len(rounds) != len(set(rounds)):
-            self._problems.append(f"node {node} charged a round twice: {rounds}")
-
-    def _check_nodes(self) -> None:
-        """Nodes at the last round have the coordinator's model; all that left was charged."""
-        for number, node in self.federation.nodes.items():
-            plan = self.federation.plan
-            kept = GlobalModel(plan, node.home.run(plan.run_id) / "state.safetensors")
-            same = np.array_equal(kept.state.flat(), self.final.flat())
-            if kept.round == ROUNDS and not same:
-                self._problems.append(f"node {number} has another model")
-            charged = {s.release.round for s in node.ledger().spends() if s.update}
-            used = {r.round for r in self.federation.reports if number in r.survivors}
-            if not used <= charged:
-                self._problems.append(f"node {number} was not charged for {used - charged}")
-
-    def _check_sums(self) -> None:
-        """Every opened round is in the model exactly once, every other one not at all."""
-        plan = self.federation.plan
-        stored = Checkpoints(self.federation.root / "coordinator" / "checkpoints", plan.digest())
-        survivors = {r.round: r.survivors for r in self.federation.reports if r.survivors}
-        for number in range(1, ROUNDS + 1):
-            before, after = stored.load(number - 1), stored.load(number)
-            expected = before.model
-            if number in survivors:
-                expected = self._advanced(number, before, survivors[number])
-            if np.abs(after.model - expected).max() > TOLERANCE:
-                self._problems.append(f"round {number}: the model is not the sum of its updates")
-
-    def _advanced(self, number: int, before: ServerState, survivors: tuple[int, ...]) -> Any:
-        plan = self.federation.plan
-        updates = self._updates[number]
-        weights = {p.id: plan.weight(p) for p in plan.partners}
-        total = np.sum([weights[i] * updates[i].astype(np.float64) for i in survivors], axis=0)
-        return advance(before, total, survivors, plan).model
 
 
 def _content(message: Message) -> tuple[Any, ...]:
