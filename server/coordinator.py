@@ -19,10 +19,12 @@ from shared.errors import FederationError, IsthmusError
 from shared.optimiser import ServerState, advance
 from shared.plan import TrainingPlan
 from shared.start import session_policy
-from shared.wire import RELEASE, UNMASK, Parcel
+from shared.wire import RELEASE, START, UNMASK, Parcel
 
 MAX_ATTEMPTS = 5
 GATHER_POLL_SECONDS = 0.5
+NOT_APPROVED = "FED-210"
+"""Code with which a node says that its people have not approved the plan."""
 logger = logging.getLogger(__name__)
 Observe = Callable[[RoundReport], None]
 
@@ -42,6 +44,10 @@ class Gathering:
     """For all of them, when there are enough already."""
     enough_seconds: float = 900.0
     """For as many as a sum needs."""
+    approval_seconds: float = 7 * 86400.0
+    """For people to approve the plan at their nodes."""
+    approval_poll_seconds: float = 10.0
+    """Between attempts meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,8 +130,10 @@ class Coordinator:
     ) -> Opened | None:
         """The opened sum of a round; None if it was lost after shares had been revealed."""
         problem: IsthmusError | None = None
-        for repeat in range(MAX_ATTEMPTS):
-            report = RoundReport(number, self._attempt(grid, number, repeat))
+        failed, resuming, began = 0, True, time.monotonic()
+        while failed < MAX_ATTEMPTS:
+            report = RoundReport(number, self._attempt(grid, number, resuming=resuming))
+            resuming = False
             try:
                 return runner.attempt(report, state, previous)
             except RoundLostError as error:
@@ -134,16 +142,27 @@ class Coordinator:
             except IsthmusError as error:
                 logger.warning("attempt %d at round %d: %s", report.attempt, number, error)
                 problem = error
+                failed += 0 if self._approval_awaited(report, began) else 1
             finally:
                 self._observe(report)
         raise RunFailedError(
             f"round {number} failed {MAX_ATTEMPTS} times: {problem}", where=f"{report.failures}"
         ) from problem
 
-    def _attempt(self, grid: Grid, number: int, repeat: int) -> int:
+    def _approval_awaited(self, report: RoundReport, began: float) -> bool:
+        """Whether people have yet to approve the plan at some node; then time is given to them."""
+        terms = self._settings.gathering
+        waiting = [n for n, code in report.failures.get(START, {}).items() if code == NOT_APPROVED]
+        if not waiting or time.monotonic() - began > terms.approval_seconds:
+            return False
+        logger.info("%d nodes have not approved the plan yet", len(waiting))
+        time.sleep(terms.approval_poll_seconds)
+        return True
+
+    def _attempt(self, grid: Grid, number: int, *, resuming: bool) -> int:
         """The attempt that an earlier process left unfinished, else the next one."""
         last = self._attempts.last(number)
-        if repeat == 0 and last is not None and self._journal.begun(number, last):
+        if resuming and last is not None and self._journal.begun(number, last):
             return last
         self._gather(grid)
         return self._attempts.begin(number)

@@ -86,7 +86,7 @@ class Child:
                 stderr=log,
                 env={**os.environ, **QUIET, **self.spec.environment},
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
             )
         self.starts += 1
         self._began = time.monotonic()
@@ -136,7 +136,7 @@ def program(name: str) -> str:
     return str(Path(sys.executable).parent / name)
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Linux: the kernel kills this process when its parent is gone, however that came about."""
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

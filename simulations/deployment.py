@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +24,7 @@ from clients.node_data import TrainingData
 from server.home import CoordinatorHome
 from shared.errors import LabError
 from shared.files import read_json
-from shared.processes import QUIET, program
+from shared.processes import QUIET, die_with_parent, program
 
 START_SECONDS: Final = 120.0
 _FINGERPRINT: Final = re.compile(r"((?:[0-9A-F]{4} ){7}[0-9A-F]{4})")
@@ -73,7 +73,12 @@ class Deployment:
         """A node's directory."""
         return NodeHome(self.root / name)
 
-    def create(self, data: Mapping[str, TrainingData], declared: Mapping[str, int]) -> None:
+    def create(
+        self,
+        data: Mapping[str, TrainingData],
+        declared: Mapping[str, int],
+        by_hand: Collection[str] = (),
+    ) -> None:
         """Make coordinator and nodes, let them join and pin each other.
 
         Parameters
@@ -82,12 +87,16 @@ class Deployment:
             What each node trains on, by its name.
         declared
             Public lower bound on each node's users.
+        by_hand
+            Nodes at which a person approves plans, see `approve_plan`; the others' policies do.
         """
         address = f"{self.host}:{free_port()}"
         self.coordinate("init", "--address", address, "--link-port", str(free_port()))
         keys = {name: self._join(name, declared[name]) for name in data}
         for name, training in data.items():
             training.save(self.node(name).training)
+            if name not in by_hand:
+                self.call(name, "isthmus-node", "approve", "--by-policy")
             for other, key in keys.items():
                 if other != name:
                     self.call(name, "isthmus-node", "pin", other, key)
@@ -118,8 +127,30 @@ class Deployment:
         command = [*prefix, program(script), "start", "--home", str(self.root / party), *arguments]
         with (self.root / f"{party}.log").open("ab") as log:
             self.processes[party] = subprocess.Popen(  # noqa: S603
-                command, stdout=log, stderr=log, env=environment(), start_new_session=True
+                command,
+                stdout=log,
+                stderr=log,
+                env=environment(),
+                start_new_session=True,
+                preexec_fn=die_with_parent,
             )
+
+    def approve_plan(self, name: str, seconds: float) -> str:
+        """Approve at a node, as a person would, the plan that waits there; returns its digest.
+
+        Raises
+        ------
+        DeploymentError
+        """
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            plans = json.loads(self.call(name, "isthmus-node", "plan", "--json"))
+            waiting = [str(p["digest"]) for p in plans if p["state"] == "waiting"]
+            if waiting:
+                self.call(name, "isthmus-node", "approve", waiting[0])
+                return waiting[0]
+            time.sleep(1.0)
+        raise DeploymentError("no plan has arrived", where=name)
 
     def kill(self, party: str) -> None:
         """SIGKILL a party's service; its children die with it."""

@@ -22,6 +22,8 @@ from tests.plans import KEY, identity, public
 
 MODEL = BehaviourConfig(item_dim=16, adapter_dim=8, input_dim=6, hidden_dim=6, history_length=10)
 
+IMPATIENT = Gathering(all_seconds=0.0, enough_seconds=0.0, approval_seconds=0.0)
+
 
 def training_data(seed: int, users: int = 80, items: int = 30) -> TrainingData:
     """Random histories of 3 to 8 events."""
@@ -88,12 +90,12 @@ class Federation:
             app, {i: {} for i in self.nodes}, fault=fault, reply_fault=reply_fault
         )
 
-    def run(self) -> ServerState:
+    def run(self, gathering: Gathering | None = None) -> ServerState:
         """Run the plan to its end."""
         settings = RunSettings(
             directory=self.root / "coordinator",
             deadlines=Deadlines(training=0.3, stage=0.3, pause=0.01),
-            gathering=Gathering(all_seconds=0.0, enough_seconds=0.0),
+            gathering=gathering or IMPATIENT,
         )
         signature = self.plan.sign(KEY)
         coordinator = Coordinator(self.plan, signature, settings, observe=self.reports.append)

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from flwr.app import Message
 
+from clients.approvals import Approvals
 from server.checkpoint import Checkpoints
+from server.coordinator import Gathering
 from server.journal import Journal
 from shared.optimiser import ServerState
 from shared.plan import LocalSteps, PrivacyTerms, TrainingPlan
@@ -125,6 +127,25 @@ def test_shares_of_a_node_that_was_away_open_the_sum_later(tmp_path: Path) -> No
     federation.grid._fault = fault
     _check(federation, federation.run())
     assert {r.attempt for r in federation.reports} == {0}
+
+
+def test_people_are_given_time_to_approve(tmp_path: Path) -> None:
+    federation = Federation(_plan(), tmp_path, approval="by-hand")
+    approvals = {i: Approvals(n.home.approvals) for i, n in federation.nodes.items()}
+    settings = Gathering(
+        all_seconds=0.0, enough_seconds=0.0, approval_seconds=60.0, approval_poll_seconds=0.0
+    )
+    left = [12]  # more attempts than a round that fails for another reason is given
+
+    def fault(node: int, message: Message) -> Message:
+        left[0] -= 1
+        if left[0] < 0:
+            for known in approvals[node].known():
+                approvals[node].approve(known.digest)
+        return message
+
+    federation.grid._fault = fault
+    _check(federation, federation.run(settings))
 
 
 def test_the_journal_forgets_rounds_that_are_checkpointed_and_published(tmp_path: Path) -> None:

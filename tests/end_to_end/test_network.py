@@ -62,11 +62,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         host = HUB_ADDRESS if apart else "localhost"
         deployment = Deployment(root, host, apart.places if apart else {})
         stack.callback(deployment.stop)
-        deployment.create(data.training, data.declared)
+        deployment.create(data.training, data.declared, by_hand={"drama"})
         plan = data.write_plan(root / "plan.toml")
         deployment.start("coordinator", "--plan", str(plan))
         for name in NAMES:
             deployment.start(name)
+        deployment.approve_plan("drama", 180)
         state = deployment.wait_for_end(600)
         rounds = deployment.rounds()
         yield World(deployment, apart, state, rounds, time.monotonic() - began)
