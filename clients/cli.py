@@ -13,6 +13,7 @@ from clients.commands.pin import pin
 from clients.commands.plan import plan
 from clients.commands.privacy import privacy
 from clients.commands.receipts import receipts
+from clients.commands.releases import app as releases
 from clients.commands.start import start
 from shared.errors import IsthmusError
 
@@ -36,6 +37,8 @@ app.command()(pin)
 app.command()(start)
 app.command()(plan)
 app.command()(approve)
+
+app.add_typer(releases, name="releases")
 
 
 def main() -> None:

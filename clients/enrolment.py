@@ -18,17 +18,8 @@ from shared.credentials import (
     public_pem,
     same_fingerprint,
 )
-from shared.enrolment import (
-    Admission,
-    DocumentError,
-    FingerprintMismatchError,
-    Invitation,
-    JoinRequest,
-    check_signature,
-    read_document,
-    signed,
-    write_document,
-)
+from shared.documents import DocumentError, check_signature, read_document, signed, write_document
+from shared.enrolment import Admission, FingerprintMismatchError, Invitation, JoinRequest
 from shared.errors import FederationError
 from shared.files import read_json, write_atomically, write_json
 from shared.keyfile import create_identity, load_identity, public_bytes

@@ -10,10 +10,11 @@ from rich.console import Console
 from server.commands.approve import approve
 from server.commands.init import init
 from server.commands.invite import invite
+from server.commands.releases import app as releases
 from server.commands.resume import resume
 from server.commands.revoke import revoke
 from server.commands.start import start
-from server.commands.status import releases, rounds, status
+from server.commands.status import rounds, status
 from shared.errors import IsthmusError
 
 app = typer.Typer(
@@ -22,8 +23,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="The coordinator of a federation.",
 )
-for command in (init, invite, approve, revoke, start, status, rounds, resume, releases):
+for command in (init, invite, approve, revoke, start, status, rounds, resume):
     app.command()(command)
+app.add_typer(releases, name="releases")
 
 
 def main() -> None:

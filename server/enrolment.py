@@ -20,16 +20,8 @@ from server.partners import (
 )
 from server.settings import TEMPLATE, CoordinatorSettings, read_settings
 from shared.credentials import public_pem, same_fingerprint
-from shared.enrolment import (
-    Admission,
-    FingerprintMismatchError,
-    Invitation,
-    JoinRequest,
-    check_signature,
-    read_document,
-    signed,
-    write_document,
-)
+from shared.documents import check_signature, read_document, signed, write_document
+from shared.enrolment import Admission, FingerprintMismatchError, Invitation, JoinRequest
 from shared.errors import ConfigError
 from shared.files import write_atomically
 from shared.keyfile import create_identity, load_identity, public_bytes

@@ -10,6 +10,7 @@ from server.app import REPORTS, load_plan
 from server.checkpoint import Checkpoints
 from server.home import CoordinatorHome
 from server.partners import read_partners
+from server.releases import release_state
 from server.run_state import NoRunError, RunState, read_current, read_state
 from server.settings import read_settings
 from shared.files import read_json
@@ -69,6 +70,7 @@ def releases_view(home: CoordinatorHome) -> list[dict[str, Any]]:
             releases.append(
                 {
                     "run_id": plan.run_id,
+                    "state": release_state(home, plan.run_id),
                     "round": rounds[-1],
                     "rounds": plan.rounds,
                     "partners": len(plan.partners),

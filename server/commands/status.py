@@ -1,14 +1,14 @@
-"""`isthmus-coordinator status`, `rounds` and `releases`: what there is."""
+"""`isthmus-coordinator status` and `rounds`: what there is."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
 from server.commands.options import DEFAULT_HOME, AsJson, Home
+from server.commands.tables import show_table
 
 
 def status(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
@@ -22,7 +22,7 @@ def status(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
         return
     state = f"running, pid {view['pid']}" if view["running"] else "not running"
     typer.echo(f"Federation {view['federation']!r} at {view['address']}: {state}")
-    _table(view["partners"], "no partner was admitted yet")
+    show_table(view["partners"], "no partner was admitted yet")
     run = view["run"]
     if run:
         typer.echo(f"Run {run['run_id']}: {run['state']}, round {run['round']} of {run['rounds']}")
@@ -42,16 +42,7 @@ def rounds(
     if as_json:
         typer.echo(json.dumps(reports, indent=1))
         return
-    _table([_row(r) for r in reports], "no round has been attempted yet")
-
-
-def releases(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
-    """List the global model of every run."""
-    from server.home import CoordinatorHome
-    from server.views import releases_view
-
-    found = releases_view(CoordinatorHome(home))
-    typer.echo(json.dumps(found, indent=1)) if as_json else _table(found, "no release yet")
+    show_table([_row(r) for r in reports], "no round has been attempted yet")
 
 
 def _row(report: dict[str, Any]) -> dict[str, Any]:
@@ -64,16 +55,3 @@ def _row(report: dict[str, Any]) -> dict[str, Any]:
         "bytes down": sum(report["bytes_down"].values()),
         "failures": ", ".join(sorted({c for f in report["failures"].values() for c in f.values()})),
     }
-
-
-def _table(rows: Sequence[dict[str, Any]], nothing: str) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    if not rows:
-        typer.echo(nothing)
-        return
-    table = Table(*[str(name) for name in rows[0]], box=None)
-    for row in rows:
-        table.add_row(*[str(value) for value in row.values()])
-    Console().print(table)

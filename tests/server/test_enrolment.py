@@ -17,16 +17,8 @@ from server.enrolment import CoordinatorExistsError, approve, create_coordinator
 from server.home import CoordinatorHome
 from server.partners import IdentityTakenError, UnknownPartnerError, read_partners
 from server.settings import read_settings
-from shared.enrolment import (
-    DocumentError,
-    FingerprintMismatchError,
-    Invitation,
-    JoinRequest,
-    check_signature,
-    read_document,
-    signed,
-    write_document,
-)
+from shared.documents import DocumentError, check_signature, read_document, signed, write_document
+from shared.enrolment import FingerprintMismatchError, Invitation, JoinRequest
 
 
 @pytest.fixture

@@ -1,0 +1,207 @@
+"""Releases at a node: which global model its own recommender may start from.
+
+A release counts here when the coordinator's card is signed, its plan was approved here, and the
+model that this node computed itself from verified sums has the digest on the card. A release that
+turns out worse on the platform's own hold-out (`clients.gate`), that a person rolls back or that
+the coordinator withdraws is out, and the one before it is in again.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from clients.approvals import Approvals
+from clients.budget import read_policy
+from clients.global_model import GlobalModel
+from clients.home import NodeHome
+from shared.documents import DocumentError, check_signature, read_document
+from shared.errors import FederationError
+from shared.files import read_json, write_atomically, write_json
+from shared.release_card import ReleaseCard, Withdrawal, contract_digest, model_digest
+
+
+class ReleaseRefusedError(FederationError):
+    """A card that does not fit what this node approved and computed."""
+
+    code = "FED-230"
+    default_remedy = "ask the coordinator which run the card is for; the model in use stays"
+
+
+class UnknownReleaseError(FederationError):
+    """There is no such release at this node, or none to roll back from."""
+
+    code = "FED-231"
+    default_remedy = "isthmus-node releases lists them"
+
+
+class DamagedReleaseError(FederationError):
+    """The kept model of a release does not have the digest on its card."""
+
+    code = "FED-232"
+    default_remedy = "accept the card again: the node computed the model, and checks it anew"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """A release at this node.
+
+    Attributes
+    ----------
+    card
+        The coordinator's card.
+    out
+        Why it is not used; empty while it may be.
+    """
+
+    card: ReleaseCard
+    out: str
+
+    @property
+    def name(self) -> str:
+        """What it is called here: the run's id."""
+        return self.card.run_id
+
+
+class ReleaseShelf:
+    """The releases of one node.
+
+    Parameters
+    ----------
+    home
+        The node.
+    """
+
+    def __init__(self, home: NodeHome) -> None:
+        self._home, self._directory = home, home.root / "releases"
+
+    def accept(self, document: Path) -> str:
+        """Take in a card or a withdrawal; returns what happened, in a sentence.
+
+        Raises
+        ------
+        DocumentError, ReleaseRefusedError, UnknownReleaseError
+        """
+        try:
+            withdrawal = "reason" in read_json(document)
+        except (OSError, ValueError, TypeError) as error:
+            raise DocumentError(type(error).__name__, where=str(document)) from error
+        if withdrawal:
+            return self._withdraw(read_document(Withdrawal, document))
+        return self._take(read_document(ReleaseCard, document))
+
+    def all(self) -> tuple[Release, ...]:
+        """All releases, in the order in which they came."""
+        return tuple(
+            Release(card=read_document(ReleaseCard, self._card(name)), out=reason)
+            for name, reason in self._states().items()
+        )
+
+    def current(self) -> Release | None:
+        """The newest release that is not out."""
+        return next((r for r in reversed(self.all()) if not r.out), None)
+
+    def model(self, release: Release) -> NDArray[np.float32]:
+        """The parameters (P,) of a release.
+
+        Raises
+        ------
+        DamagedReleaseError
+        """
+        path = self._model(release.name)
+        try:
+            model = load_file(path)["model"]
+        except (OSError, KeyError, SafetensorError) as error:
+            raise DamagedReleaseError(type(error).__name__, where=str(path)) from error
+        if model.dtype != np.float32 or model_digest(model) != release.card.model:
+            raise DamagedReleaseError("another model", where=str(path))
+        return model
+
+    def put_out(self, name: str, reason: str) -> Release | None:
+        """Stop using a release; returns the one that is used now.
+
+        Raises
+        ------
+        UnknownReleaseError
+        """
+        states = self._states()
+        if name not in states or not reason:
+            raise UnknownReleaseError(f"no release {name!r}")
+        self._write({**states, name: reason})
+        return self.current()
+
+    def roll_back(self, reason: str) -> tuple[Release, Release | None]:
+        """Stop using the current release; returns it and the one that is used now.
+
+        Raises
+        ------
+        UnknownReleaseError
+        """
+        current = self.current()
+        if current is None:
+            raise UnknownReleaseError("no release is in use")
+        return current, self.put_out(current.name, reason)
+
+    def _take(self, card: ReleaseCard) -> str:
+        check_signature(card, bytes.fromhex(read_policy(self._home).coordinator))
+        if self._states().get(card.run_id):
+            raise ReleaseRefusedError(
+                f"release {card.run_id} is out: {self._states()[card.run_id]}",
+                remedy="a release that is out stays out; the next run makes another",
+            )
+        model = self._own_model(card)
+        write_atomically(self._model(card.run_id), save({"model": model}), private=True)
+        write_atomically(self._card(card.run_id), card.model_dump_json(indent=1).encode())
+        self._write({**self._states(), card.run_id: ""})
+        return f"release {card.run_id} is in use: the model is the one that this node computed"
+
+    def _own_model(self, card: ReleaseCard) -> NDArray[np.float32]:
+        """The released model as this node computed it itself."""
+        known = Approvals(self._home.approvals).find(card.plan)
+        if known.state not in ("by-hand", "by-policy") or known.plan.run_id != card.run_id:
+            raise ReleaseRefusedError("the plan on the card is not approved here")
+        if card.contract != contract_digest():
+            raise ReleaseRefusedError("the card is for another data contract")
+        path = self._home.run(card.run_id) / "state.safetensors"
+        own = GlobalModel(known.plan, path)
+        if own.round != card.round:
+            problem = f"the card is for round {card.round}, this node knows round {own.round}"
+            raise ReleaseRefusedError(problem, where=f"run {card.run_id}")
+        model = own.state.released(known.plan)
+        if model_digest(model) != card.model:
+            raise ReleaseRefusedError(
+                "the card names another model than this node computed",
+                where=f"run {card.run_id}",
+                remedy="tell the other partners: the coordinator shows different models",
+            )
+        return np.ascontiguousarray(model, dtype=np.float32)
+
+    def _withdraw(self, notice: Withdrawal) -> str:
+        check_signature(notice, bytes.fromhex(read_policy(self._home).coordinator))
+        known = {release.name: release for release in self.all()}
+        if notice.run_id not in known or known[notice.run_id].card.model != notice.model:
+            raise UnknownReleaseError(f"no release {notice.run_id} with this model")
+        now = self.put_out(notice.run_id, f"withdrawn: {notice.reason}")
+        return f"release {notice.run_id} is withdrawn; in use now: {now.name if now else 'none'}"
+
+    def _states(self) -> dict[str, str]:
+        path = self._directory / "states.json"
+        return dict(json.loads(path.read_bytes())["releases"]) if path.exists() else {}
+
+    def _write(self, states: dict[str, str]) -> None:
+        # A list, since JSON objects are written with sorted keys and the order counts.
+        value: dict[str, Any] = {"format": 1, "releases": list(states.items())}
+        write_json(self._directory / "states.json", value)
+
+    def _card(self, name: str) -> Path:
+        return self._directory / f"{name}.card.json"
+
+    def _model(self, name: str) -> Path:
+        return self._directory / f"{name}.safetensors"

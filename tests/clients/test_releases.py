@@ -1,0 +1,144 @@
+"""A release is used only if the node computed the very model that the signed card names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from clients.approvals import Approvals
+from clients.cli import app as cli
+from clients.releases import (
+    DamagedReleaseError,
+    ReleaseRefusedError,
+    ReleaseShelf,
+    UnknownReleaseError,
+)
+from shared.documents import DocumentError, SignedDocument, signed, write_document
+from shared.files import write_json
+from shared.optimiser import ServerState
+from shared.plan import LocalSteps, TrainingPlan
+from shared.release_card import ReleaseCard, Withdrawal, make_card, model_digest
+from tests.federation import MODEL, Federation
+from tests.plans import KEY, identity, make_plan
+
+ISSUED = "2026-01-02T03:04:05+00:00"
+
+
+class Finished:
+    """A finished run and what the coordinator may say of it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.plan: TrainingPlan = make_plan(
+            rounds=1, privacy=None, model=MODEL, local=LocalSteps(steps=1, batch_users=16)
+        )
+        federation = Federation(self.plan, root / "run")
+        self.final: ServerState = federation.run()
+        self.node = federation.nodes[1]
+        write_json(self.node.home.policy, self.node.policy.model_dump(mode="json"))
+        self.shelf = ReleaseShelf(self.node.home)
+
+    def card(self, **changes: object) -> ReleaseCard:
+        card = make_card(
+            self.plan, self.final.model, round_number=1, smallest_cohort=3, issued=ISSUED
+        )
+        return card.model_copy(update=changes)
+
+    def file(self, document: SignedDocument, key: object = KEY) -> Path:
+        path = self.root / "document.json"
+        write_document(signed(document, key), path)  # type: ignore[arg-type]
+        return path
+
+    def withdrawal(self) -> Withdrawal:
+        model = model_digest(self.final.model)
+        return Withdrawal(run_id=self.plan.run_id, model=model, reason="a bug", issued=ISSUED)
+
+
+@pytest.fixture
+def finished(tmp_path: Path) -> Finished:
+    return Finished(tmp_path)
+
+
+def test_the_nodes_own_model_is_used_once_its_card_is_signed(finished: Finished) -> None:
+    finished.shelf.accept(finished.file(finished.card()))
+    release = finished.shelf.current()
+    assert release is not None
+    assert finished.shelf.model(release).tolist() == finished.final.model.tolist()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"model": "00" * 32}, {"round": 2}, {"contract": "00" * 32}],
+    ids=["another model", "another round", "another data contract"],
+)
+def test_a_card_that_does_not_fit_is_refused(
+    finished: Finished, changes: dict[str, object]
+) -> None:
+    """A4 and S7: the card of a different model changes nothing here."""
+    with pytest.raises(ReleaseRefusedError):
+        finished.shelf.accept(finished.file(finished.card(**changes)))
+    assert finished.shelf.current() is None
+
+
+def test_a_card_that_another_key_signed_is_refused(finished: Finished) -> None:
+    with pytest.raises(DocumentError):
+        finished.shelf.accept(finished.file(finished.card(), identity(7)))
+
+
+def test_a_card_of_a_plan_that_is_no_longer_approved_is_refused(finished: Finished) -> None:
+    Approvals(finished.node.home.approvals).withdraw(finished.plan.digest().hex())
+    with pytest.raises(ReleaseRefusedError):
+        finished.shelf.accept(finished.file(finished.card()))
+
+
+def test_a_file_that_is_no_card_is_refused(finished: Finished) -> None:
+    path = finished.root / "document.json"
+    for text in ("", "[]", "{}", '{"reason": 1}'):
+        path.write_text(text)
+        with pytest.raises(Exception, match=r"\[(FED|CFG)-"):
+            finished.shelf.accept(path)
+
+
+def test_a_withdrawn_release_is_out_and_stays_out(finished: Finished) -> None:
+    finished.shelf.accept(finished.file(finished.card()))
+    finished.shelf.accept(finished.file(finished.withdrawal()))
+    assert finished.shelf.current() is None
+    with pytest.raises(ReleaseRefusedError, match="a bug"):
+        finished.shelf.accept(finished.file(finished.card()))
+
+
+def test_a_withdrawal_that_another_key_signed_changes_nothing(finished: Finished) -> None:
+    finished.shelf.accept(finished.file(finished.card()))
+    with pytest.raises(DocumentError):
+        finished.shelf.accept(finished.file(finished.withdrawal(), identity(7)))
+    assert finished.shelf.current() is not None
+
+
+def test_rolling_back_goes_to_the_release_before(finished: Finished) -> None:
+    finished.shelf.accept(finished.file(finished.card()))
+    left, now = finished.shelf.roll_back("worse on the hold-out")
+    assert (left.name, now) == (finished.plan.run_id, None)
+    with pytest.raises(UnknownReleaseError):
+        finished.shelf.roll_back("again")
+
+
+def test_a_damaged_model_file_is_noticed(finished: Finished) -> None:
+    finished.shelf.accept(finished.file(finished.card()))
+    release = finished.shelf.current()
+    assert release is not None
+    path = finished.node.home.root / "releases" / f"{release.name}.safetensors"
+    path.write_bytes(path.read_bytes()[:-4] + b"\0\0\0\1")
+    with pytest.raises(DamagedReleaseError):
+        finished.shelf.model(release)
+
+
+def test_the_commands_accept_list_and_roll_back(finished: Finished) -> None:
+    home, run = ["--home", str(finished.node.home.root)], CliRunner()
+    assert "none in use" in run.invoke(cli, ["releases", *home]).output
+    path = str(finished.file(finished.card()))
+    assert "in use" in run.invoke(cli, ["releases", "accept", path, *home]).output
+    assert "* " in run.invoke(cli, ["releases", *home]).output
+    said = run.invoke(cli, ["releases", "rollback", "--reason", "test", *home])
+    assert "is out" in said.output

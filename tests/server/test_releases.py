@@ -1,0 +1,86 @@
+"""The coordinator signs cards of finished runs only, and a withdrawal is final."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from server.app import REPORTS, store_plan
+from server.checkpoint import Checkpoints
+from server.home import CoordinatorHome
+from server.releases import (
+    NotReleasedError,
+    UnfinishedReleaseError,
+    promote,
+    release_state,
+    withdraw,
+)
+from server.run_state import NoRunError
+from shared.documents import check_signature
+from shared.files import write_json
+from shared.keyfile import create_identity, load_identity, public_bytes
+from shared.optimiser import ServerState
+from shared.plan import PrivacyTerms
+from shared.release_card import contract_digest, model_digest
+from tests.federation import MODEL
+from tests.plans import make_plan
+
+PLAN = make_plan((64, 100), rounds=2, privacy=PrivacyTerms(epsilon=2.0), model=MODEL)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> CoordinatorHome:
+    home = CoordinatorHome(tmp_path)
+    key = create_identity(home.identity)
+    directory = home.run(PLAN.run_id)
+    store_plan(directory, PLAN, PLAN.sign(key))
+    reports = [{"round": 1, "survivors": [1]}, {"round": 1, "survivors": [1, 2]},
+               {"round": 2, "survivors": [1, 2]}]  # fmt: skip
+    write_json(directory / REPORTS, reports)
+    return home
+
+
+def _finish(home: CoordinatorHome, rounds: int = 2) -> ServerState:
+    state = ServerState.start(PLAN)
+    checkpoints = Checkpoints(home.run(PLAN.run_id) / "checkpoints", PLAN.digest())
+    for number in range(rounds + 1):
+        checkpoints.save(number, state)
+    return state
+
+
+def test_a_card_says_what_can_be_checked(home: CoordinatorHome) -> None:
+    state = _finish(home)
+    card, _ = promote(home, PLAN.run_id)
+    check_signature(card, public_bytes(load_identity(home.identity)))
+    assert card.model == model_digest(state.model)
+    assert card.contract == contract_digest()
+    assert (card.smallest_cohort, card.partners, card.round) == (2, 2, 2)
+    assert card.epsilon == 2.0
+    assert card.delta == (100**-1.1, 64**-1.1)
+
+
+def test_an_unfinished_run_is_not_released(home: CoordinatorHome) -> None:
+    with pytest.raises(UnfinishedReleaseError):
+        promote(home, PLAN.run_id)
+    _finish(home, rounds=1)
+    with pytest.raises(UnfinishedReleaseError):
+        promote(home, PLAN.run_id)
+    assert release_state(home, PLAN.run_id) == "candidate"
+
+
+@pytest.mark.parametrize("name", ["", "ff" * 16, "../../etc"])
+def test_a_run_that_is_not_there_is_refused(home: CoordinatorHome, name: str) -> None:
+    with pytest.raises(NoRunError):
+        promote(home, name)
+
+
+def test_a_withdrawal_is_final(home: CoordinatorHome) -> None:
+    _finish(home)
+    with pytest.raises(NotReleasedError):
+        withdraw(home, PLAN.run_id, "too early")
+    promote(home, PLAN.run_id)
+    withdraw(home, PLAN.run_id, "a bug")
+    assert release_state(home, PLAN.run_id) == "withdrawn"
+    with pytest.raises(NotReleasedError):
+        promote(home, PLAN.run_id)
