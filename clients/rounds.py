@@ -40,6 +40,8 @@ from shared.secagg import (
     Session,
     SessionPolicy,
 )
+from shared.secagg.bounds import scale_to_norm
+from shared.secagg.masks import available_threads
 from shared.start import Carried, RoundStart, session, session_policy
 from shared.wire import MASK, RELEASE, SHARE, START, SURVIVORS, UNMASK, MessageFormatError, Parcel
 
@@ -231,7 +233,12 @@ class _Run:
             return self._reply(COMPLAINT + error.complaint)
         number = self._at[0]
         update = self._contribution.update(number, self._global.require(number).model)
-        upload = participant.mask(update, noise_key=self._noise_key(number, update))
+        update = scale_to_norm(update, self.plan.aggregation.update_norm)
+        upload = participant.mask(
+            update,
+            noise_key=self._noise_key(number, update),
+            threads=available_threads(update.nbytes),
+        )
         self._save()
         return Parcel(UPLOAD + upload.header, upload.vector)
 

@@ -28,6 +28,7 @@ from shared.secagg import (
     CollectingUploads,
 )
 from shared.secagg.errors import TooFewSharesError
+from shared.secagg.masks import available_threads
 from shared.start import Carried, RoundStart, session, session_policy
 from shared.wire import MASK, SHARE, START, SURVIVORS, UNMASK, Parcel
 
@@ -234,7 +235,8 @@ class RoundRunner:
                 part=str(repeat) if repeat else "",
             )
             try:
-                return reveals.close()[0]
+                threads = available_threads(self._policy.vector_bytes)
+                return reveals.close(threads=threads)[0]
             except TooFewSharesError as error:
                 problem = error
             except IsthmusError as error:

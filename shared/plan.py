@@ -121,6 +121,9 @@ class Aggregation(StrictModel):
     ring_bits: Literal[16, 32] = 32
     """Bits of a masked coordinate; 16 halves the traffic, and is refused where a step of the ring
     would exceed a third of the noise."""
+    update_norm: Annotated[float, Field(ge=0)] = 0.0
+    """L2 norm to which every node scales its update down and against which all hold the sum, so
+    that a poisoning partner cannot move the model further than so many honest ones; 0 = off."""
     suite: CipherSuite = "x25519-aes256"
     """Ciphers of secure aggregation; the hybrids add ML-KEM-768 against later quantum computers."""
 

@@ -19,6 +19,7 @@ from shared.models.behaviour_parameters import behaviour_schema
 from shared.models.parameters import Float32s
 from shared.plan import MAX_PLAN_BYTES, TrainingPlan, suite_of
 from shared.secagg import Session, SessionPolicy
+from shared.secagg.bounds import largest_norm
 from shared.wire import MessageFormatError
 
 _HEAD: Final = struct.Struct("<IHB64sII")
@@ -101,9 +102,11 @@ def session_policy(plan: TrainingPlan) -> SessionPolicy:
         suite=suite_of(terms.suite),
     )
     if plan.distributed:
-        return with_shared_noise(plan, policy, terms.ring_bits)
-    noise = ADAM_NOISE * plan.local.learning_rate if plan.privacy is not None else 0.0
-    return replace(policy, ring_bits=terms.ring_bits, noise_std=noise)
+        policy = with_shared_noise(plan, policy, terms.ring_bits)
+    else:
+        noise = ADAM_NOISE * plan.local.learning_rate if plan.privacy is not None else 0.0
+        policy = replace(policy, ring_bits=terms.ring_bits, noise_std=noise)
+    return replace(policy, norm_bound=largest_norm(policy, terms.update_norm))
 
 
 def session(plan: TrainingPlan, number: int, attempt: int, model: Float32s) -> Session:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shared.secagg.errors import SumBoundError
 from shared.secagg.fixed_point import signed
@@ -13,6 +15,34 @@ from shared.secagg.masks import Ring
 from shared.secagg.policy import NOISE_TAIL, SessionPolicy
 
 _BLOCK: Final = 1 << 16
+_FLOAT32: Final = 1e-6
+"""Relative error of a float32 that was scaled to a norm, and room."""
+
+
+def largest_norm(policy: SessionPolicy, norm: float) -> float:
+    """L2 norm below which an update of `norm` stays once it is rounded and has its share of noise.
+
+    Returns
+    -------
+    float
+        0, which checks nothing, for a norm of 0.
+    """
+    if norm == 0:
+        return 0.0
+    rounding = policy.step * math.sqrt(policy.length)
+    noise = policy.share_noise * (math.sqrt(policy.length) + NOISE_TAIL)
+    return norm * (1 + _FLOAT32) + rounding + noise
+
+
+def scale_to_norm(update: NDArray[np.float32], norm: float) -> NDArray[np.float32]:
+    """`update` scaled down to L2 norm `norm` where it is longer; 0 leaves it.
+
+    A projection, so it moves two updates no further apart.
+    """
+    length = float(np.sqrt(np.dot(update, update.astype(np.float64))))
+    if norm == 0 or length <= norm:
+        return update
+    return (update * (norm / length)).astype(np.float32)
 
 
 def check_sum(ring_sum: Ring, words: Sequence[int], survivors: int, policy: SessionPolicy) -> None:

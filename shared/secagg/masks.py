@@ -6,6 +6,7 @@ is one block per thread whatever the number of partners. Words wrap modulo 2^16 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
@@ -67,6 +68,15 @@ def add_masks(
         ]
         for job in jobs:
             job.result()
+
+
+def available_threads(nbytes: int) -> int:
+    """Threads worth using on `nbytes` of masks: ISTHMUS_THREADS, or the processors of this process.
+
+    One below a segment for each of them, where starting threads costs more than it saves.
+    """
+    wanted = int(os.environ.get("ISTHMUS_THREADS") or len(os.sched_getaffinity(0)))
+    return max(1, min(wanted, nbytes // SEGMENT_BYTES))
 
 
 def mask_words(key: bytes, count: int, *, suite: Suite) -> list[int]:

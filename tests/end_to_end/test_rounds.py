@@ -187,6 +187,22 @@ def test_a_node_that_never_saw_the_sum_forgets_the_session_with_the_next_round(
     assert not list(tmp_path.rglob("session.bin"))
 
 
+def test_no_node_moves_the_model_further_than_the_plans_norm(tmp_path: Path) -> None:
+    plan = _plan(rounds=1, update_norm=0.01)
+    final = Federation(plan, tmp_path).run()
+    moved = final.model - ServerState.start(plan).model
+    assert 0 < np.linalg.norm(moved) <= 0.01001
+
+
+def test_a_round_with_an_update_beyond_the_norm_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = _plan(rounds=1, update_norm=0.01)
+    monkeypatch.setattr("clients.rounds.scale_to_norm", lambda update, _norm: update * 50)
+    final = Federation(plan, tmp_path).run()
+    assert np.array_equal(final.model, ServerState.start(plan).model)
+
+
 @pytest.mark.parametrize("suite", ["x25519-chacha20", "hybrid-aes256", "hybrid-chacha20"])
 def test_every_suite_can_be_chosen_by_the_plan(tmp_path: Path, suite: str) -> None:
     federation = Federation(_plan(rounds=1, suite=suite), tmp_path)

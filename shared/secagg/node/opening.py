@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from shared.secagg import tags
+from shared.secagg.bounds import check_sum
 from shared.secagg.codec import (
     BITMAP_BYTES,
     Kind,
@@ -143,6 +144,8 @@ class Verifying(Stage):
         ForgedSumError
             The tag does not fit, or the survivors are not those that this node signed. The stage is
             spent even so: every further try would be another chance to guess.
+        SumBoundError
+            It is the true sum, but no set of honest partners can produce it.
         """
         self._check_unspent()
         self._spend()
@@ -156,6 +159,7 @@ class Verifying(Stage):
             raise ForgedSumError(f"the sum is {ring_sum.dtype}{ring_sum.shape}")
         claimed = WordBlock.parse(payload[BITMAP_BYTES:], policy)
         self._check_tag(claimed, ring_sum)
+        check_sum(ring_sum, claimed.signed_words(), len(self._survivors), policy)
         vector = dequantise(ring_sum, clip=policy.clip, limit=policy.limit)
         return None, VerifiedSum(
             vector=vector, words=claimed.signed_words(), survivors=self._survivors

@@ -109,6 +109,22 @@ def test_c3_a_norm_times_a_thousand_is_seen_in_the_sum():
     assert refusal.value.code == "SA-027"
 
 
+def test_c3_a_sum_that_a_careless_coordinator_let_pass_is_refused_by_every_node(monkeypatch):
+    from shared.secagg.coordinator import opening
+
+    monkeypatch.setattr(opening, "check_sum", lambda *_: None)
+    rules = policy(5, 1, length=6, clip=100.0, norm_bound=0.1)
+    grid = Grid(rules)
+    for i in rules.ids:
+        grid.updates[i] = np.full(6, 0.01, np.float32)
+    grid.updates[CULPRIT] *= 1000
+    aggregate = grid.run()
+    for i in rules.ids:
+        with pytest.raises(Refusal) as refusal:
+            grid.nodes[i].verify(grid.results[i], aggregate.ring_sum)
+        assert refusal.value.code == "SA-027"
+
+
 def test_c3_a_claimed_weight_of_a_billion_does_not_leave_an_honest_node():
     grid = Grid(RULES)
     grid.words[CULPRIT] = (10**9,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 import shared.secagg as package
 from shared.secagg import Suite, masks, suites
-from shared.secagg.masks import BLOCK_BYTES, add_masks, mask_words, stream_keys
+from shared.secagg.masks import BLOCK_BYTES, add_masks, available_threads, mask_words, stream_keys
 from shared.secagg.suites import SEGMENT_BYTES, expand, mask_keystream
 
 SUITES = [Suite.X25519_AES256, Suite.X25519_CHACHA20]
@@ -68,6 +69,15 @@ def test_threads_give_what_one_thread_gives(suite, size, threads):
     add_masks(one, KEYS[:3], KEYS[3:], suite=suite)
     add_masks(many, KEYS[:3], KEYS[3:], suite=suite, threads=threads)
     assert (one == many).all()
+
+
+def test_threads_are_those_of_the_environment_and_none_for_short_vectors(monkeypatch):
+    monkeypatch.setenv("ISTHMUS_THREADS", "3")
+    assert available_threads(100 * SEGMENT_BYTES) == 3
+    assert available_threads(2 * SEGMENT_BYTES) == 2
+    assert available_threads(10) == 1
+    monkeypatch.delenv("ISTHMUS_THREADS")
+    assert available_threads(1000 * SEGMENT_BYTES) == len(os.sched_getaffinity(0))
 
 
 @pytest.mark.usefixtures("either_mode")
