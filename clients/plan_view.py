@@ -48,7 +48,8 @@ def _lines(
 def _sent(plan: TrainingPlan) -> str:
     size = plan.parameters * plan.aggregation.ring_bits // 8
     return (
-        f"a masked vector of {plan.parameters:,} numbers ({size / 1e6:.2f} MB) a round; "
+        f"a masked vector of {plan.parameters:,} numbers ({size / 1e6:.2f} MB) a round, "
+        f"{' and '.join(plan.models)}; "
         f"only the sum over all partners can be read ({plan.aggregation.suite})"
     )
 

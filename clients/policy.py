@@ -9,7 +9,7 @@ from pydantic import Field
 
 from shared.config import StrictModel
 from shared.errors import FederationError
-from shared.plan import CipherSuite, HexKey, Partner, TrainingPlan, suite_of
+from shared.plan import CipherSuite, HexKey, ModelName, Partner, TrainingPlan, suite_of
 from shared.secagg import Suite
 
 
@@ -63,6 +63,8 @@ class NodePolicy(StrictModel):
     """Largest fixed-point range."""
     encoders: tuple[str, ...] = ("use-multilingual",)
     """Text encoders that may be used."""
+    models: tuple[ModelName, ...] = get_args(ModelName)
+    """Models that may be trained on this platform's users."""
     min_colluders: Annotated[int, Field(ge=0)] = 0
     """Colluding partners that the plan must at least withstand."""
     max_declared_users: Annotated[int, Field(ge=1)]
@@ -137,6 +139,8 @@ class NodePolicy(StrictModel):
             self._refuse("colluders", terms.colluders, self.min_colluders)
         if plan.encoder.name not in self.encoders:
             self._refuse("encoder", plan.encoder.name, self.encoders)
+        if not set(plan.models) <= set(self.models):
+            self._refuse("models", plan.models, self.models)
         if terms.suite not in self.suites:
             self._refuse("suite", terms.suite, self.suites)
         if not plan.encoder.fingerprint:

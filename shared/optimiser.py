@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.models.behaviour_parameters import initial_parameters
 from shared.plan import TrainingPlan
 
 Float32s = NDArray[np.float32]
@@ -34,7 +33,7 @@ class ServerState:
     @classmethod
     def start(cls, plan: TrainingPlan) -> ServerState:
         """State before the first round, the same for everybody who has the plan."""
-        model = initial_parameters(plan.model, plan.initial_seed)
+        model = plan.initial_model()
         return cls(model=model, velocity=np.zeros_like(model), average=model)
 
     def flat(self) -> Float32s:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Literal, Self
 
+import numpy as np
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import Field, model_validator
@@ -17,8 +18,10 @@ from pydantic import Field, model_validator
 from shared.config import StrictModel, parse
 from shared.errors import FederationError
 from shared.hashing import digest
-from shared.models.behaviour_parameters import behaviour_schema
-from shared.models.config import BehaviourConfig, EncoderChoice
+from shared.models.behaviour_parameters import behaviour_schema, initial_parameters
+from shared.models.config import BehaviourConfig, ContentConfig, EncoderChoice
+from shared.models.content_parameters import content_schema, initial_content
+from shared.models.parameters import Float32s, ParameterSchema
 from shared.secagg.errors import DistributedNoiseError
 from shared.secagg.suites import Suite
 from shared.statistics import StatisticsTerms
@@ -27,7 +30,12 @@ PLAN_VERSION = 1
 MAX_PLAN_BYTES = 1 << 20
 HexKey = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 RunId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+ModelName = Literal["behaviour", "content"]
 CipherSuite = Literal["x25519-aes256", "x25519-chacha20", "hybrid-aes256", "hybrid-chacha20"]
+
+
+_OPTIONAL = ("content", "statistics")
+"""Sections that a plan need not have; `privacy` must say so when there is none."""
 
 
 class PlanSignatureError(FederationError):
@@ -103,6 +111,23 @@ class LocalSteps(StrictModel):
         return min(1.0, bands * self.sample_rate(declared_users))
 
 
+class ContentTerms(StrictModel):
+    """The content VAE-GAN, trained in the same rounds and sent in the same masked vector.
+
+    Its steps draw batches and noise of their own and are charged as mechanisms of their own, inside
+    the one epsilon of the plan. It has the plan's clipping norm; its noise is independent between
+    steps, whatever `privacy.bands` says of the behaviour model's.
+    """
+
+    model: ContentConfig = ContentConfig()
+    """Shape and loss weights; items as wide as the behaviour model's."""
+    local: LocalSteps = LocalSteps(steps=5, learning_rate=3e-3)
+    """Its local training."""
+    relative_noise: Annotated[float, Field(gt=0, le=100)] = 1.0
+    """Its noise multiplier in units of the behaviour model's: the larger, the smaller the share of
+    the privacy budget that content takes."""
+
+
 class Aggregation(StrictModel):
     """How updates become the next global model."""
 
@@ -144,7 +169,9 @@ class TrainingPlan(StrictModel):
     encoder: EncoderChoice
     """Text encoder that spans the shared item space."""
     model: BehaviourConfig
-    """Shape of the shared model."""
+    """Shape of the behaviour model."""
+    content: ContentTerms | None = None
+    """The content model trained beside it; None = behaviour alone."""
     initial_seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 0
     """Public seed of the first global model; every node computes it for itself."""
     local: LocalSteps
@@ -177,6 +204,14 @@ class TrainingPlan(StrictModel):
             raise DistributedNoiseError(f'weights = "{self.aggregation.weights}", not "equal"')
         if self.aggregation.colluders < 1:
             raise DistributedNoiseError("colluders = 0, but partners see the sum as well")
+        if self.content is not None:
+            raise DistributedNoiseError("a content model, but one round is one step of one model")
+        return self
+
+    @model_validator(mode="after")
+    def _item_spaces_agree(self) -> Self:
+        if self.content is not None and self.content.model.item_dim != self.model.item_dim:
+            raise ValueError("content.model.item_dim must be that of the behaviour model")
         return self
 
     @model_validator(mode="after")
@@ -191,13 +226,45 @@ class TrainingPlan(StrictModel):
         return self.privacy is not None and self.privacy.noise == "distributed"
 
     @property
+    def models(self) -> tuple[ModelName, ...]:
+        """What is trained, in the order in which it lies in the vector."""
+        return ("behaviour",) if self.content is None else ("behaviour", "content")
+
+    @property
+    def local_steps(self) -> tuple[LocalSteps, ...]:
+        """Local training of each of the models."""
+        return (self.local,) if self.content is None else (self.local, self.content.local)
+
+    @property
     def parameters(self) -> int:
-        """Length of the parameter vector."""
-        return behaviour_schema(self.model).size
+        """Length of the parameter vector, of all models."""
+        return self.parameter_schema.size
+
+    @property
+    def parameter_schema(self) -> ParameterSchema:
+        """Names and shapes in the one vector: the behaviour model's, then the content model's."""
+        entries = behaviour_schema(self.model).entries
+        if self.content is not None:
+            content = content_schema(self.content.model).entries
+            entries += tuple((f"content.{name}", shape) for name, shape in content)
+        return ParameterSchema(entries)
+
+    def initial_model(self) -> Float32s:
+        """First global model (P,), the same for everybody who has the plan."""
+        parts = [initial_parameters(self.model, self.initial_seed)]
+        if self.content is not None:
+            parts.append(initial_content(self.content.model, self.initial_seed))
+        return np.concatenate(parts)
+
+    def split(self, vector: Float32s) -> tuple[Float32s, Float32s]:
+        """The behaviour model's part of a (P,) vector, and the content model's, maybe empty."""
+        size = behaviour_schema(self.model).size
+        return vector[:size], vector[size:]
 
     def canonical(self) -> bytes:
-        """The one encoding of this plan: compact JSON with sorted keys."""
+        """The one encoding of this plan: compact JSON, sorted keys, absent sections left out."""
         values = self.model_dump(mode="json")
+        values = {k: v for k, v in values.items() if v is not None or k not in _OPTIONAL}
         return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
     def digest(self) -> bytes:

@@ -15,7 +15,6 @@ from functools import lru_cache
 from typing import Final
 
 from shared.distributed import with_shared_noise
-from shared.models.behaviour_parameters import behaviour_schema
 from shared.models.parameters import Float32s
 from shared.plan import MAX_PLAN_BYTES, TrainingPlan, suite_of
 from shared.secagg import Session, SessionPolicy
@@ -104,9 +103,14 @@ def session_policy(plan: TrainingPlan) -> SessionPolicy:
     if plan.distributed:
         policy = with_shared_noise(plan, policy, terms.ring_bits)
     else:
-        noise = ADAM_NOISE * plan.local.learning_rate if plan.privacy is not None else 0.0
+        noise = ADAM_NOISE * _smallest_rate(plan) if plan.privacy is not None else 0.0
         policy = replace(policy, ring_bits=terms.ring_bits, noise_std=noise)
     return replace(policy, norm_bound=largest_norm(policy, terms.update_norm))
+
+
+def _smallest_rate(plan: TrainingPlan) -> float:
+    """Of the learning rates of the models of a plan."""
+    return min(local.learning_rate for local in plan.local_steps)
 
 
 def session(plan: TrainingPlan, number: int, attempt: int, model: Float32s) -> Session:
@@ -116,5 +120,5 @@ def session(plan: TrainingPlan, number: int, attempt: int, model: Float32s) -> S
         round=number,
         attempt=attempt,
         plan_hash=plan.digest(),
-        model_hash=behaviour_schema(plan.model).digest(model),
+        model_hash=plan.parameter_schema.digest(model),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from shared.models.config import BehaviourConfig, EncoderChoice
-from shared.plan import Aggregation, LocalSteps, Partner, PrivacyTerms, TrainingPlan
+from shared.plan import Aggregation, ContentTerms, LocalSteps, Partner, PrivacyTerms, TrainingPlan
 from shared.statistics import StatisticsTerms
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -30,6 +30,7 @@ def make_plan(
     local: LocalSteps = LocalSteps(steps=2, batch_users=16),
     aggregation: Aggregation = Aggregation(),
     model: BehaviourConfig = BehaviourConfig(),
+    content: ContentTerms | None = None,
     encoder: EncoderChoice = EncoderChoice(name="hashed-words", fingerprint="11" * 32),
     statistics: StatisticsTerms | None = None,
 ) -> TrainingPlan:
@@ -45,6 +46,7 @@ def make_plan(
         partners=partners,
         encoder=encoder,
         model=model,
+        content=content,
         local=local,
         aggregation=aggregation,
         privacy=privacy,

@@ -15,7 +15,7 @@ from clients.policy import (
 )
 from shared.errors import FederationError
 from shared.models.config import EncoderChoice
-from shared.plan import Aggregation, PrivacyTerms, TrainingPlan
+from shared.plan import Aggregation, ContentTerms, PrivacyTerms, TrainingPlan
 from tests.plans import KEY, distributed_plan, identity, make_plan, public
 
 SELF = public(identity(1))
@@ -106,3 +106,10 @@ def test_rounds_begin_only_within_the_hours(
     else:
         with pytest.raises(OutsideHoursError):
             _policy(hours=hours).check_hour(now)
+
+
+def test_a_model_that_the_platform_does_not_train_is_refused() -> None:
+    plan = make_plan(content=ContentTerms())
+    assert _policy().check(plan, SELF).id == 1
+    with pytest.raises(PolicyRefusalError, match="models"):
+        _policy(models=("behaviour",)).check(plan, SELF)

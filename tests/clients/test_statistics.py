@@ -64,7 +64,7 @@ def test_both_releases_are_charged_once_and_the_same_bytes_are_sent_again(one: N
 def test_noise_of_training_leaves_room_for_the_statistics_inside_the_plans_epsilon(
     one: Node,
 ) -> None:
-    from clients.contribution import charge_of
+    from clients.charge import charge_of
 
     plan, bare = _plan(), make_plan()
     charge, alone = (charge_of(p, p.partners[0]) for p in (plan, bare))
@@ -73,8 +73,8 @@ def test_noise_of_training_leaves_room_for_the_statistics_inside_the_plans_epsil
     contribution = _contribution(plan, one, ARTICLES)
     contribution.popularity()
     contribution.pairs(np.arange(5))
-    spent = [*history_of(one.ledger().spends()), *[charge.mechanism] * plan.rounds]
-    assert charge.mechanism.noise_multiplier > alone.mechanism.noise_multiplier
+    spent = [*history_of(one.ledger().spends()), *charge.mechanisms * plan.rounds]
+    assert charge.mechanisms[0].noise_multiplier > alone.mechanisms[0].noise_multiplier
     assert 7.5 < epsilon(spent, charge.budget.delta) <= 8
 
 

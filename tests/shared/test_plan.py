@@ -6,11 +6,21 @@ import json
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pydantic import ValidationError
 
 from shared.config import parse
 from shared.errors import InvalidValueError, UnknownKeyError
-from shared.plan import LocalSteps, PlanFormatError, PlanSignatureError, TrainingPlan, read_plan
-from tests.plans import KEY, make_plan, public
+from shared.models.config import ContentConfig
+from shared.plan import (
+    ContentTerms,
+    LocalSteps,
+    PlanFormatError,
+    PlanSignatureError,
+    TrainingPlan,
+    read_plan,
+)
+from shared.secagg.errors import DistributedNoiseError
+from tests.plans import KEY, distributed_plan, make_plan, public
 
 
 def test_a_signed_plan_survives_the_journey() -> None:
@@ -86,3 +96,32 @@ def test_bands_that_do_not_divide_the_steps_of_a_round_are_refused() -> None:
     values["privacy"]["bands"] = 3
     with pytest.raises(InvalidValueError, match="divide"):
         parse(TrainingPlan, values, where="plan")
+
+
+def test_a_plan_without_optional_sections_reads_as_before_they_existed() -> None:
+    values = json.loads(make_plan().canonical())
+    assert not {"content", "statistics"} & values.keys()
+    assert values["privacy"] is not None
+    assert make_plan(privacy=None).canonical().count(b'"privacy":null') == 1
+
+
+def test_the_content_model_lies_behind_the_behaviour_model() -> None:
+    alone, both = make_plan(), make_plan(content=ContentTerms())
+    vector = both.initial_model()
+    assert vector.shape == (both.parameters,)
+    behaviour, content = both.split(vector)
+    assert (behaviour == alone.initial_model()).all()
+    assert len(content) == both.parameters - alone.parameters > 0
+    assert both.parameter_schema.digest(vector) != alone.parameter_schema.digest(behaviour)
+    assert read_plan(both.canonical(), both.sign(KEY), public(KEY)) == both
+
+
+def test_a_content_model_of_another_item_space_is_refused() -> None:
+    with pytest.raises(ValidationError, match="item_dim"):
+        make_plan(content=ContentTerms(model=ContentConfig(item_dim=16)))
+
+
+def test_a_content_model_under_shared_noise_is_refused() -> None:
+    plan = distributed_plan()
+    with pytest.raises(DistributedNoiseError, match="one model"):
+        TrainingPlan.model_validate({**dict(plan), "content": ContentTerms()})
