@@ -93,12 +93,21 @@ class TextWriter:
         self.counts: Counter[tuple[str, str]] = Counter()
         """(source, reason) → sentences written so far, for metrics."""
 
-    def write(self, facts: Facts, language: Language = "en") -> Written:
-        """Write a whole text."""
+    def deadline(self) -> float:
+        """When a text that is asked for now must be written (`time.monotonic`)."""
+        return time.monotonic() + self._seconds
+
+    def write(
+        self, facts: Facts, language: Language = "en", deadline: float | None = None
+    ) -> Written:
+        """Write a whole text, until `deadline` where several texts share their time."""
         facts = cleaned(facts, language)
         key = fingerprint(facts, language, self._name)
         found = self._kept(key)
-        written = found if found is not None else tuple(self._write(facts, language, key))
+        written = found
+        if written is None:
+            until = self.deadline() if deadline is None else deadline
+            written = tuple(self._write(facts, language, key, until))
         return Written(
             sentences=written, language=language, model=self._name, cached=found is not None
         )
@@ -108,7 +117,10 @@ class TextWriter:
         facts = cleaned(facts, language)
         key = fingerprint(facts, language, self._name)
         found = self._kept(key)
-        yield from self._write(facts, language, key) if found is None else found
+        if found is None:
+            yield from self._write(facts, language, key, self.deadline())
+        else:
+            yield from found
 
     def clear(self) -> None:
         """Forget every text: a user was erased, or the catalogue changed."""
@@ -119,8 +131,9 @@ class TextWriter:
     def _name(self) -> str:
         return self._model.name if self._model else ""
 
-    def _write(self, facts: Facts, language: Language, key: bytes) -> Iterator[Sentence]:
-        deadline = time.monotonic() + self._seconds
+    def _write(
+        self, facts: Facts, language: Language, key: bytes, deadline: float
+    ) -> Iterator[Sentence]:
         done = []
         for place, slots in enumerate(sentences(facts, language)):
             assignment = Assignment(facts=facts, place=place, slots=slots, language=language)
