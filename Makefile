@@ -47,6 +47,7 @@ bench-private: $(STAMP)  ## private training against nn.LSTM and Opacus; SMALL=1
 	$(BIN)/python -m benchmarks.private $(if $(SMALL),--small)
 
 bench-secagg: $(STAMP)  ## secure aggregation against plain sums and Flower's functions; SMALL=1 for a slice
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m benchmarks.secagg $(if $(SMALL),--small)
 
 bench-models: $(STAMP)  ## item space, shared model and personalisation on validation items; DATA=folder

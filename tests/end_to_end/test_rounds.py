@@ -150,6 +150,8 @@ def test_a_second_attempt_at_a_round_sends_the_same_noise(tmp_path: Path) -> Non
     federation.run()
     assert [report.attempt for report in federation.reports] == [0, 1]
     assert [len(found) for found in keys.values()] == [1, 1, 1]
+    for node in federation.nodes.values():
+        assert len(node.ledger().spends()) == 1, "a sum that did not open costs nothing more"
 
 
 @pytest.mark.parametrize("fresh", [False, True], ids=["one process", "a process per message"])
