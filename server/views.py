@@ -75,6 +75,7 @@ def releases_view(home: CoordinatorHome) -> list[dict[str, Any]]:
                     "rounds": plan.rounds,
                     "partners": len(plan.partners),
                     "epsilon": plan.privacy.epsilon if plan.privacy else None,
+                    "noise": plan.privacy.noise if plan.privacy else None,
                     "purpose": plan.purpose,
                 }
             )

@@ -55,7 +55,8 @@ def with_shared_noise(plan: TrainingPlan, policy: SessionPolicy, ring_bits: int)
     NoiseUnreachableError
         The ring has no room for that much noise, or delta is too small for the sampler.
     """
-    multiplier = max(_multiplier(plan, partner, policy) for partner in plan.partners)
+    each_size = {partner.declared_users: partner for partner in plan.partners}
+    multiplier = max(_multiplier(plan, partner, policy) for partner in each_size.values())
     share = _share(multiplier, sensitivity(plan), policy, ring_bits)
     for _ in range(100):
         share = _round_up(share)

@@ -40,10 +40,15 @@ def receipts(
     typer.echo(json.dumps(sent, indent=1) if as_json else _table(sent, last))
 
 
+_TRUST = "Whom an epsilon trusts, `isthmus-node privacy` and `isthmus-node plan` say."
+
+
 def _table(sent: list[dict[str, Any]], last: int) -> str:
     lines = [_line(entry) for entry in sent[max(0, len(sent) - last) :]]
     total = sum(entry["bytes"] for entry in sent)
-    return "\n".join([*lines, f"{len(sent)} messages, {total:,} bytes; chain and signatures hold"])
+    return "\n".join(
+        [*lines, f"{len(sent)} messages, {total:,} bytes; chain and signatures hold", _TRUST]
+    )
 
 
 def _line(entry: dict[str, Any]) -> str:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from shared.release_card import ReleaseCard
 
 app = typer.Typer(help="Global models at this node: list, accept, roll back.")
 HOME_HELP = "Directory of the node."
@@ -32,7 +35,7 @@ def releases(
         return
     for release in found:
         mark = "*" if current and release.name == current.name else " "
-        cost = "no privacy" if release.card.epsilon is None else f"epsilon {release.card.epsilon:g}"
+        cost = _cost(release.card)
         state = release.out or "may be used"
         typer.echo(f"{mark} {release.name}  {cost}  {release.card.purpose}: {state}")
     typer.echo(f"{len(found)} releases" + ("" if current else ", none in use"))
@@ -61,3 +64,12 @@ def rollback(
 
     left, now = ReleaseShelf(NodeHome(home)).roll_back(f"rolled back: {reason}")
     typer.echo(f"release {left.name} is out; in use now: {now.name if now else 'none'}")
+
+
+def _cost(card: ReleaseCard) -> str:
+    """Epsilon of a release and whom it trusts."""
+    if card.epsilon is None:
+        return "no privacy"
+    shared = card.noise == "distributed"
+    trust = "trusting secure aggregation and the others' noise" if shared else "trusting nobody"
+    return f"epsilon {card.epsilon:g} {trust}"
