@@ -13,6 +13,36 @@ class NodeHome:
     root: Path
 
     @property
+    def config(self) -> Path:
+        """What the platform chooses: `clients.node_config`."""
+        return self.root / "node.toml"
+
+    @property
+    def pseudonym_key(self) -> Path:
+        """Key of the pseudonyms."""
+        return self.root / "pseudonym.key"
+
+    @property
+    def serving_keys(self) -> Path:
+        """Folder of the service's hashed API keys."""
+        return self.root / "keys"
+
+    @property
+    def store(self) -> Path:
+        """Cleaned catalogue and histories, and the state of live data."""
+        return self.root / "store"
+
+    @property
+    def reports(self) -> Path:
+        """Validation reports of the last ingestion."""
+        return self.root / "reports"
+
+    @property
+    def receipts(self) -> Path:
+        """Signed receipts of what was erased."""
+        return self.root / "receipts"
+
+    @property
     def identity(self) -> Path:
         """Ed25519 identity key."""
         return self.root / "identity.pem"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Final, Protocol
 
 from rich.console import Console
 from rich.progress import (
@@ -24,7 +24,7 @@ class Step(Protocol):
     """One piece of work under way."""
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
-        """Report that `done` of `total` parts are finished."""
+        """Report that `done` of `total` parts are finished; 0 where the total is unknown."""
 
 
 class Reporter(Protocol):
@@ -48,7 +48,7 @@ class BarReporter:
         task = self._progress.add_task(name, total=None, note="")
 
         def report(done: int, total: int, note: str = "") -> None:
-            self._progress.update(task, completed=done, total=max(total, 1), note=note)
+            self._progress.update(task, completed=done, total=total or None, note=note)
 
         return report
 
@@ -71,16 +71,35 @@ class LogReporter:
         def report(done: int, total: int, note: str = "") -> None:
             nonlocal last
             now = time.monotonic()
-            if done < total and now - last < LOG_SECONDS:
+            if (done < total or not total) and now - last < LOG_SECONDS:
                 return
             last = now
-            self._console.print(f"{name}: {done}/{total} {note} [{now - started:.0f} s]")
+            share = f"{done}/{total}" if total else f"{done:,}"
+            self._console.print(f"{name}: {share} {note} [{now - started:.0f} s]")
 
         return report
 
     def say(self, text: str) -> None:
         """See `Reporter`."""
         self._console.print(text)
+
+
+class SilentReporter:
+    """Shows nothing."""
+
+    def step(self, name: str) -> Step:
+        """See `Reporter`."""
+        return _nothing
+
+    def say(self, text: str) -> None:
+        """See `Reporter`."""
+
+
+def _nothing(done: int, total: int, note: str = "") -> None:
+    """No progress is shown."""
+
+
+SILENT: Final = SilentReporter()
 
 
 @contextmanager

@@ -43,7 +43,8 @@ CREATE MACRO in_unit(number, dated, unit, declared) AS CASE
     ELSE magnitude(number) = unit
 END;
 CREATE TABLE settings (
-    unit VARCHAR, declared BOOLEAN, divisor DOUBLE, latest DOUBLE, longest_id INTEGER
+    unit VARCHAR, declared BOOLEAN, divisor DOUBLE, earliest DOUBLE, latest DOUBLE,
+    longest_id INTEGER
 );
 CREATE VIEW judged AS
 SELECT
@@ -58,8 +59,16 @@ SELECT
         WHEN NOT in_unit(moment, dated, unit, declared) THEN 'mixed_units'
         WHEN unit <> 'position' AND moment / divisor > latest THEN 'future_time'
         WHEN event IS NULL THEN 'unknown_event'
+        WHEN pseudonym IN (FROM opted_out) THEN 'opted_out'
+        WHEN unit <> 'position' AND moment / divisor < earliest THEN 'expired'
     END AS flaw
 FROM staged_events CROSS JOIN settings;
+CREATE VIEW accepted AS
+SELECT row, pseudonym, item, event, moment FROM judged WHERE flaw IS NULL
+UNION ALL
+SELECT row, pseudonym, item, event, moment FROM carried CROSS JOIN settings
+WHERE pseudonym NOT IN (FROM opted_out)
+AND (earliest IS NULL OR unit = 'position' OR moment >= earliest);
 CREATE VIEW judged_items AS
 SELECT
     *,
@@ -84,35 +93,43 @@ SELECT
     item,
     left(title, $longest) AS title,
     left(categories, $longest) AS categories,
-    left(description, $longest) AS description
+    left(description, $longest) AS description,
+    extra
 FROM judged_items WHERE flaw IS NULL
 """
 
 _UNLISTED: Final = """
 INSERT INTO catalogue
 SELECT
-    (SELECT count(*) FROM catalogue) + row_number() OVER (ORDER BY first) - 1, item, '', '', ''
-FROM (SELECT item, min(row) AS first FROM judged WHERE flaw IS NULL GROUP BY item)
+    (SELECT count(*) FROM catalogue) + row_number() OVER (ORDER BY first) - 1, item, '', '', '', []
+FROM (SELECT item, min(row) AS first FROM accepted GROUP BY item)
 ANTI JOIN catalogue USING (item)
 """
 
 _USERS: Final = """
 CREATE TABLE users AS
 SELECT (row_number() OVER (ORDER BY first) - 1)::INTEGER AS user_index, pseudonym
-FROM (SELECT pseudonym, min(row) AS first FROM judged WHERE flaw IS NULL GROUP BY pseudonym)
+FROM (SELECT pseudonym, min(row) AS first FROM accepted GROUP BY pseudonym)
 """
 
 _CODED: Final = """
 CREATE TABLE coded AS
-SELECT user_index, item_index, event, moment, min(row) AS row, max(row) AS last, count(*) AS copies
-FROM judged JOIN users USING (pseudonym) JOIN catalogue USING (item)
-WHERE flaw IS NULL
+SELECT
+    user_index, item_index, event, moment,
+    min(row) AS row,
+    -- Of this source alone: what a source repeats from an earlier one is no fault of it.
+    min(row) FILTER (row > 0) AS first,
+    max(row) AS last,
+    greatest(count(*) FILTER (row > 0), 1) AS copies
+FROM accepted JOIN users USING (pseudonym) JOIN catalogue USING (item)
 GROUP BY user_index, item_index, event, moment, CASE WHEN $deduplicate THEN 0 ELSE row END
 """
 
 _SHORT: Final = """
 CREATE TABLE short AS
-SELECT user_index, count(*) AS events, min(row) AS row
+SELECT
+    user_index, count(*) AS events,
+    count(*) FILTER (last > 0) AS fresh, min(first) AS row
 FROM coded GROUP BY user_index HAVING count(*) < $least
 """
 
@@ -120,7 +137,14 @@ _KEPT_ALL: Final = "CREATE VIEW kept AS FROM coded"
 _KEPT_LONG: Final = "CREATE VIEW kept AS FROM coded ANTI JOIN short USING (user_index)"
 
 
-def clean(database: duckdb.DuckDBPyConnection, rules: Rules, *, unit: TimeUnit, now: float) -> str:
+def clean(
+    database: duckdb.DuckDBPyConnection,
+    rules: Rules,
+    *,
+    unit: TimeUnit,
+    now: float,
+    earliest: float | None = None,
+) -> str:
     """Build the tables ``catalogue``, ``users`` and ``kept`` out of the staged ones.
 
     Parameters
@@ -133,6 +157,8 @@ def clean(database: duckdb.DuckDBPyConnection, rules: Rules, *, unit: TimeUnit, 
         Declared unit of time, or ``"auto"``.
     now
         Seconds since 1970; later events lie in the future.
+    earliest
+        Seconds since 1970 before which events are dropped; none: all are kept.
 
     Returns
     -------
@@ -142,8 +168,15 @@ def clean(database: duckdb.DuckDBPyConnection, rules: Rules, *, unit: TimeUnit, 
     database.execute(_VIEWS)
     found = unit if unit != "auto" else _common_unit(database)
     database.execute(
-        "INSERT INTO settings VALUES (?, ?, ?, ?, ?)",
-        [found, unit != "auto", DIVISORS[found], now + rules.future_tolerance, LONGEST_ID],
+        "INSERT INTO settings VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            found,
+            unit != "auto",
+            DIVISORS[found],
+            earliest,
+            now + rules.future_tolerance,
+            LONGEST_ID,
+        ],
     )
     database.execute(_CATALOGUE, {"longest": LONGEST_TEXT})
     database.execute(_UNLISTED)

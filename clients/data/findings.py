@@ -18,15 +18,16 @@ _EVENT_ROWS: Final = """
 SELECT row, CASE
     WHEN flaw IN ('missing_item', 'long_id') THEN left(item, 100)
     WHEN flaw = 'unknown_event' THEN event_text
+    WHEN flaw = 'opted_out' THEN ''
     WHEN dated AND number IS NOT NULL THEN strftime(to_timestamp(number), '%Y-%m-%dT%H:%M:%SZ')
     ELSE coalesce(time_text, number::DECIMAL(38, 3)::VARCHAR)
 END
 FROM judged WHERE flaw = $flaw ORDER BY row LIMIT $limit
 """
 _COPIES: Final = "SELECT sum(copies - 1) FROM coded"
-_COPY_ROWS: Final = "SELECT last, row FROM coded WHERE copies > 1 ORDER BY last LIMIT $limit"
-_SHORT: Final = "SELECT sum(events) FROM short"
-_SHORT_ROWS: Final = "SELECT row, events FROM short ORDER BY row LIMIT $limit"
+_COPY_ROWS: Final = "SELECT last, first FROM coded WHERE copies > 1 ORDER BY last LIMIT $limit"
+_SHORT: Final = "SELECT sum(fresh) FROM short"
+_SHORT_ROWS: Final = "SELECT row, events FROM short WHERE fresh > 0 ORDER BY row LIMIT $limit"
 _UNLISTED: Final = """
 SELECT count(*) FROM judged ANTI JOIN staged_items USING (item) WHERE flaw IS NULL
 """
@@ -52,6 +53,7 @@ SELECT row, length(text), name FROM (
 _LISTED: Final = "SELECT count(*) FROM judged_items WHERE flaw IS NULL"
 
 _TIME_KINDS: Final = {
+    Kind.EXPIRED,
     Kind.MISSING_TIME,
     Kind.WRONG_TIME,
     Kind.EARLY_TIME,
@@ -129,6 +131,8 @@ class Findings:
 
 
 def _event_column(kind: Kind, columns: EventColumns) -> str:
+    if kind is Kind.OPTED_OUT:
+        return columns.user_id
     if kind in _TIME_KINDS:
         return columns.timestamp
     return columns.event or EVENT if kind is Kind.UNKNOWN_EVENT else columns.item_id

@@ -7,9 +7,13 @@ is written even there.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final
 
 import duckdb
+import pyarrow as pa
 
 from clients.data.assembly import read_catalogue, read_histories
 from clients.data.cleaning import clean
@@ -21,12 +25,67 @@ from clients.data.problems import Tally
 from clients.data.pseudonyms import PseudonymKey
 from clients.data.report import TableSummary, ValidationReport, enforce
 from clients.data.sources import Source, require_columns
-from clients.data.staging import create_tables, stage_events, stage_items
+from clients.data.staging import (
+    create_tables,
+    extra_name,
+    stage_events,
+    stage_items,
+    stage_standing,
+)
 from clients.data.workspace import Limits, workspace
 from shared.contract import CATEGORIES, DESCRIPTION, EVENT, ITEM, TIME, TITLE, USER
+from shared.progress import SILENT, Reporter
 
 DEFAULT_MAPPING: Final = SourceMapping()
 DEFAULT_LIMITS: Final = Limits()
+
+_TOTALS: Final = """
+SELECT
+    count(*) FILTER (last > 0), count(DISTINCT user_index), min(moment), max(moment),
+    (SELECT count(*) FROM catalogue)
+FROM kept
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What a node knows before it reads a source.
+
+    Attributes
+    ----------
+    carried
+        Events of earlier runs, batches of `clients.data.staging.CARRIED`.
+    opted_out
+        Pseudonyms (16 bytes) of users whose events are dropped.
+    earliest
+        Seconds since 1970 before which events are dropped; none: all are kept.
+    """
+
+    carried: Iterable[pa.RecordBatch] = ()
+    opted_out: Sequence[bytes] = ()
+    earliest: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cleaned:
+    """A cleaned platform, still in its database.
+
+    Attributes
+    ----------
+    database
+        Workspace with the tables ``catalogue``, ``users`` and ``kept``.
+    report
+        What was wrong.
+    ordinal
+        The source knows the order of events but not their times.
+    """
+
+    database: duckdb.DuckDBPyConnection
+    report: ValidationReport
+    ordinal: bool
+
+
+NOTHING_BEFORE: Final = Standing()
 
 
 def ingest(
@@ -39,7 +98,7 @@ def ingest(
     limits: Limits = DEFAULT_LIMITS,
     now: float | None = None,
 ) -> tuple[PlatformData, ValidationReport]:
-    """Read one platform's events and items.
+    """Read one platform's events and items into memory.
 
     Parameters
     ----------
@@ -72,23 +131,57 @@ def ingest(
     EmptyPlatformError
         No event is left.
     """
+    with cleaned(
+        name, events=events, items=items, key=key, mapping=mapping, limits=limits, now=now
+    ) as result:
+        data = PlatformData(
+            name=name,
+            catalogue=read_catalogue(result.database),
+            histories=read_histories(result.database, ordinal=result.ordinal),
+        )
+        return data, result.report
+
+
+@contextmanager
+def cleaned(
+    name: str,
+    *,
+    events: Source,
+    items: Source | None = None,
+    key: PseudonymKey,
+    mapping: SourceMapping = DEFAULT_MAPPING,
+    limits: Limits = DEFAULT_LIMITS,
+    now: float | None = None,
+    standing: Standing = NOTHING_BEFORE,
+    progress: Reporter = SILENT,
+) -> Iterator[Cleaned]:
+    """Clean one platform's tables out of core, for as long as the context lasts.
+
+    Parameters and errors are those of `ingest`; besides, `standing` is what earlier runs left, and
+    `progress` is told how far it is.
+    """
     with workspace(limits, zone=mapping.events.zone) as database:
         arriving = _event_intake(events, mapping, key)
         listed = None if items is None else _item_intake(items, mapping)
         create_tables(database)
+        stage_standing(database, standing.carried, standing.opted_out)
+        arriving.watch(progress.step("events"))
         stage_events(database, arriving, mapping.events.codes())
         if listed is not None:
-            stage_items(database, listed, mapping.items.category_separator)
-        rules, unit = mapping.rules, mapping.events.time_unit
-        unit_found = clean(database, rules, unit=unit, now=time.time() if now is None else now)
-        data = PlatformData(
-            name=name,
-            catalogue=read_catalogue(database),
-            histories=read_histories(database, ordinal=unit_found == "position"),
+            listed.watch(progress.step("items"))
+            stage_items(
+                database, listed, mapping.items.category_separator, len(mapping.items.extra)
+            )
+        unit = clean(
+            database,
+            mapping.rules,
+            unit=mapping.events.time_unit,
+            now=time.time() if now is None else now,
+            earliest=standing.earliest,
         )
-        report = _report(data, database, mapping, arriving, listed, unit_found)
-    enforce(report, mapping.rules)
-    return data, report
+        report = _report(name, database, mapping, arriving, listed, unit)
+        enforce(report, mapping.rules)
+        yield Cleaned(database=database, report=report, ordinal=unit == "position")
 
 
 def _event_intake(source: Source, mapping: SourceMapping, key: PseudonymKey) -> Intake:
@@ -111,6 +204,7 @@ def _item_intake(source: Source, mapping: SourceMapping) -> Intake:
         CATEGORIES: columns.categories,
         DESCRIPTION: columns.description,
     }
+    wanted |= {extra_name(n): column for n, column in enumerate(mapping.items.extra.values())}
     return _intake(source, wanted, Tally("items", mapping.rules.examples), key=None, absent="")
 
 
@@ -130,7 +224,7 @@ def _intake(
 
 
 def _report(
-    data: PlatformData,
+    name: str,
     database: duckdb.DuckDBPyConnection,
     mapping: SourceMapping,
     arriving: Intake,
@@ -145,18 +239,18 @@ def _report(
         own.count_items(mapping.items.columns)
         problems += listed.tally.problems(listed.rows)
         items = _summary(listed, own.items_kept())
-    times = data.histories.times
-    dated = unit != "position" and len(times) > 0
+    fresh, users, first, last, catalogue = database.execute(_TOTALS).fetchall()[0]
+    dated = unit != "position"
     return ValidationReport(
-        platform=data.name,
-        events=_summary(arriving, len(times)),
+        platform=name,
+        events=_summary(arriving, fresh),
         items=items,
         problems=problems,
-        users=len(data.histories),
-        catalogue_items=len(data.catalogue),
+        users=users,
+        catalogue_items=catalogue,
         time_unit=unit,
-        first_time=float(times.min()) if dated else None,
-        last_time=float(times.max()) if dated else None,
+        first_time=first if dated else None,
+        last_time=last if dated else None,
     )
 
 

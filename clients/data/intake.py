@@ -21,6 +21,7 @@ from clients.data.problems import Example, Kind, Tally, shown
 from clients.data.pseudonyms import PSEUDONYM_BYTES, PseudonymKey
 from clients.data.sources import Batch, MalformedRow, Source
 from shared.contract import TIME, USER
+from shared.progress import SILENT, Step
 
 LONGEST_ID: Final = 512
 PORTION_ROWS: Final = 1_000_000
@@ -71,6 +72,11 @@ class Intake:
         self.tally = tally
         self._key = key
         self._constants = constants
+        self._step: Step = SILENT.step("")
+
+    def watch(self, step: Step) -> None:
+        """Report rows read to `step`."""
+        self._step = step
 
     def portions(self) -> Iterator[pa.RecordBatchReader]:
         """The rows as consecutive streams with `ROW` and the contract's columns.
@@ -101,10 +107,12 @@ class Intake:
             raise
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
-        wanted = list(self._columns.values())
+        wanted = list(dict.fromkeys(self._columns.values()))
         for batch in self.source.batches(wanted, self._malformed):
             self.rows += len(batch.rows)
+            self._step(self.rows, 0, "rows")
             yield self._admit(batch)
+        self._step(self.rows, self.rows, "rows")
 
     def _malformed(self, row: MalformedRow) -> None:
         self.rows += 1
@@ -166,6 +174,12 @@ def normal_ids(texts: pa.Array) -> pa.Array:
     if not pc.all(pc.string_is_ascii(texts), min_count=0).as_py():
         texts = pc.utf8_normalize(texts, form="NFC")
     return pc.utf8_trim_whitespace(texts)
+
+
+def normal_id(text: str) -> str:
+    """One id in the form in which ids are compared; lone surrogates become replacement marks."""
+    clean = text.encode("utf-8", "replace").decode()
+    return str(normal_ids(pa.array([clean], pa.string()))[0].as_py())
 
 
 def _bytes(cell: pa.Scalar) -> str:

@@ -33,7 +33,12 @@ TimeUnit = Literal[
     "auto", "seconds", "milliseconds", "microseconds", "nanoseconds", "iso", "position"
 ]
 
-_LENIENT: Final = {Kind.DUPLICATE_EVENT: 0.5, Kind.SHORT_HISTORY: 1.0}
+_LENIENT: Final = {
+    Kind.DUPLICATE_EVENT: 0.5,
+    Kind.SHORT_HISTORY: 1.0,
+    Kind.OPTED_OUT: 1.0,
+    Kind.EXPIRED: 1.0,
+}
 
 
 class EventColumns(StrictModel):
@@ -106,6 +111,9 @@ class ItemMapping(StrictModel):
     """Names of the columns."""
     category_separator: str = Field(default="|", min_length=1)
     """What separates categories within one text."""
+    extra: dict[str, str] = Field(default_factory=dict, max_length=50)
+    """Further columns for filters and rules: name → column of the source, such as
+    `stock = "quantity"`."""
 
 
 class Rules(StrictModel):
@@ -114,7 +122,8 @@ class Rules(StrictModel):
     max_rejected: float = Field(default=0.1, ge=0, le=1)
     """Largest share of a table's rows that one kind of problem may cost."""
     max_rejected_by_kind: dict[Kind, float] = Field(default_factory=dict)
-    """The same for single kinds, by name; repeated events have 0.5, short histories 1."""
+    """The same for single kinds, by name; repeated events have 0.5, short histories, opted-out
+    users and events beyond the retention period 1."""
     always_tolerated: int = Field(default=5, ge=0)
     """Up to this many rows of one kind never stop a run: shares of tiny tables say nothing."""
     min_events: int = Field(default=1, ge=1)

@@ -28,6 +28,8 @@ class Kind(StrEnum):
     MIXED_UNITS = "mixed_units"
     FUTURE_TIME = "future_time"
     UNKNOWN_EVENT = "unknown_event"
+    OPTED_OUT = "opted_out"
+    EXPIRED = "expired"
     DUPLICATE_EVENT = "duplicate_event"
     UNLISTED_ITEM = "unlisted_item"
     SINGLE_EVENT = "single_event"
@@ -95,6 +97,14 @@ REMARKS: Final[dict[Kind, Remark]] = {
         "rejected",
         "no event type of the contract has this name",
         "map the name to an event type in the mapping, or leave such events out",
+    ),
+    Kind.OPTED_OUT: Remark(
+        "rejected", "the user has opted out", "leave such users out of the export as well"
+    ),
+    Kind.EXPIRED: Remark(
+        "rejected",
+        "the event is older than the retention period",
+        "nothing to do; retention_days sets the period",
     ),
     Kind.DUPLICATE_EVENT: Remark(
         "rejected",

@@ -6,14 +6,14 @@ for the report.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import duckdb
 import pyarrow as pa
 
-from clients.data.intake import Intake
-from shared.contract import TIME
+from clients.data.intake import ROW, Intake
+from shared.contract import EVENT, ITEM, TIME, USER
 
 _TABLES: Final = r"""
 CREATE MACRO plain(t) AS
@@ -25,8 +25,11 @@ CREATE TABLE staged_events (
     event TINYINT, event_text VARCHAR
 );
 CREATE TABLE staged_items (
-    row BIGINT, item VARCHAR, title VARCHAR, categories VARCHAR, description VARCHAR
+    row BIGINT, item VARCHAR, title VARCHAR, categories VARCHAR, description VARCHAR,
+    extra VARCHAR[]
 );
+CREATE TABLE carried (row BIGINT, pseudonym UUID, item VARCHAR, moment DOUBLE, event TINYINT);
+CREATE TABLE opted_out (pseudonym UUID);
 """
 
 # A number stays a number and is given its unit later; a date becomes seconds since 1970.
@@ -81,9 +84,25 @@ SELECT
         ),
         ' | '
     ),
-    plain(description)
+    plain(description),
+    {extra}
 FROM incoming
 """
+_EXTRA: Final = "plain(replace({name}, chr(31), ' | '))"
+
+_CARRY: Final = "INSERT INTO carried SELECT row, user_id, item_id, timestamp, event FROM incoming"
+_OPT_OUT: Final = "INSERT INTO opted_out SELECT user_id FROM incoming"
+
+CARRIED: Final = pa.schema(
+    [
+        (ROW, pa.int64()),
+        (USER, pa.uuid()),
+        (ITEM, pa.string()),
+        (TIME, pa.float64()),
+        (EVENT, pa.int8()),
+    ]
+)
+"""Events that are clean already."""
 
 
 def create_tables(database: duckdb.DuckDBPyConnection) -> None:
@@ -108,16 +127,59 @@ def stage_events(
         _run(database, _STAGE_EVENTS, reader, intake)
 
 
-def stage_items(database: duckdb.DuckDBPyConnection, intake: Intake, separator: str) -> None:
+def stage_items(
+    database: duckdb.DuckDBPyConnection, intake: Intake, separator: str, extras: int = 0
+) -> None:
     """Fill ``staged_items``; categories are split at `separator` and joined again by ``" | "``.
+
+    Parameters
+    ----------
+    extras
+        Further columns, which arrive as `extra_name` of 0, 1, ...
 
     Raises
     ------
     DataError
         The source cannot be read to its end.
     """
+    columns = ", ".join(_EXTRA.format(name=extra_name(number)) for number in range(extras))
+    statement = _STAGE_ITEMS.format(extra=f"[{columns}]::VARCHAR[]")
     for reader in intake.portions():
-        _run(database, _STAGE_ITEMS, reader, intake, separator=separator)
+        _run(database, statement, reader, intake, separator=separator)
+
+
+def extra_name(number: int) -> str:
+    """What the intake calls an item's further column."""
+    return f"extra_{number}"
+
+
+def stage_standing(
+    database: duckdb.DuckDBPyConnection,
+    carried: Iterable[pa.RecordBatch],
+    opted_out: Sequence[bytes],
+) -> None:
+    """Fill ``carried`` with events of earlier runs, and ``opted_out``.
+
+    Parameters
+    ----------
+    carried
+        Batches of `CARRIED`; their rows are numbered below 1, in order.
+    opted_out
+        Pseudonyms as 16 bytes each.
+    """
+    for batch in carried:
+        database.register("incoming", pa.Table.from_batches([batch]))
+        database.execute(_CARRY)
+        database.unregister("incoming")
+    if opted_out:
+        users = pa.table({USER: _uuids(pa.array(list(opted_out), pa.binary(16)))})
+        database.register("incoming", users)
+        database.execute(_OPT_OUT)
+        database.unregister("incoming")
+
+
+def _uuids(binaries: pa.Array) -> pa.Array:
+    return pa.ExtensionArray.from_storage(pa.uuid(), binaries)
 
 
 def _time_macros(kind: pa.DataType) -> str:
