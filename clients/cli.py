@@ -8,6 +8,8 @@ import typer
 from rich.console import Console
 
 from clients.commands.approve import approve
+from clients.commands.ingest import ingest
+from clients.commands.init import init
 from clients.commands.join import join
 from clients.commands.pin import pin
 from clients.commands.plan import plan
@@ -30,6 +32,8 @@ def node() -> None:
     """A platform's node."""
 
 
+app.command()(init)
+app.command()(ingest)
 app.command()(privacy)
 app.command()(receipts)
 app.command()(join)

@@ -38,9 +38,9 @@ class NodeHome:
         return self.root / "reports"
 
     @property
-    def receipts(self) -> Path:
-        """Signed receipts of what was erased."""
-        return self.root / "receipts"
+    def erasures(self) -> Path:
+        """Signed receipts of what was erased at a user's request."""
+        return self.root / "erasures"
 
     @property
     def identity(self) -> Path:

@@ -103,7 +103,7 @@ def _files(path: Path) -> list[Path]:
         raise UnreadableSourceError(
             "nobody reads this format" if known else "no such file",
             where=str(path),
-            remedy="give a .csv, .csv.gz or .parquet file, or a folder with .parquet files",
+            remedy="give a .csv, .jsonl or .parquet file, or a folder with .parquet files",
         )
     return files
 

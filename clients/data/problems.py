@@ -51,7 +51,7 @@ class Remark:
 REMARKS: Final[dict[Kind, Remark]] = {
     Kind.MALFORMED_ROW: Remark(
         "rejected",
-        "the row does not have as many fields as the header",
+        "the row does not have the header's number of fields, or is no JSON object",
         "quote fields that contain the delimiter, and check that the file was written to its end",
     ),
     Kind.BAD_ENCODING: Remark(

@@ -15,6 +15,11 @@ from clients.data.problems import Example, Problem
 from clients.data.report import TableSummary, ValidationReport
 
 EXAMPLES_SHOWN: Final = 3
+_STYLE: Final = (
+    "body{font:15px/1.5 system-ui,sans-serif;margin:2rem;max-width:90rem}"
+    "table{border-collapse:collapse}td,th{border:1px solid #bbb;padding:.3rem .6rem;"
+    "text-align:left;vertical-align:top;overflow-wrap:anywhere}"
+)
 _HEADINGS: Final = ("table", "column", "problem", "rows", "share", "outcome", "examples", "remedy")
 
 
@@ -86,3 +91,12 @@ def _examples(examples: Iterable[Example], count: int) -> str:
 
 def _html_row(cells: Iterable[str], tag: str) -> str:
     return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+
+def as_page(report: ValidationReport) -> str:
+    """The report as a page of its own; it loads nothing and runs nothing."""
+    title = escape(f"Ingestion of {report.platform}")
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        f"<style>{_STYLE}</style></head><body><h1>{title}</h1>{as_html(report)}</body></html>\n"
+    )

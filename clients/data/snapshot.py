@@ -10,6 +10,7 @@ themselves name nobody.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,7 +26,7 @@ import pyarrow.parquet as parquet
 
 from clients.data.dataset import Catalogue, Histories
 from clients.data.store_errors import DamagedSnapshotError, NoSnapshotError
-from shared.files import read_json, sync_directory, write_json
+from shared.files import read_json, sync_directory, write_atomically
 from shared.models.encoders.base import file_sha256
 
 FORMAT: Final = 1
@@ -131,9 +132,9 @@ class SnapshotWriter:
     def publish(self, manifest: Manifest) -> None:
         """Make this snapshot the present one and delete the others."""
         files = {path.name: file_sha256(path) for path in sorted(self._folder.glob("*.parquet"))}
-        write_json(self._folder / "manifest.json", asdict(manifest) | {"files": files})
+        _write(self._folder / "manifest.json", asdict(manifest) | {"files": files})
         sync_directory(self._folder)
-        write_json(self._store / "current.json", {"snapshot": self._folder.name})
+        _write(self._store / "current.json", {"snapshot": self._folder.name})
         self._remove_others()
 
     def discard(self) -> None:
@@ -230,6 +231,10 @@ class Snapshot:
 def now_text() -> str:
     """The present moment in ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _write(path: Path, value: Any) -> None:
+    write_atomically(path, json.dumps(value, indent=1).encode(), private=True)
 
 
 def _present(store: Path) -> Path:

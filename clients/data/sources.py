@@ -1,8 +1,8 @@
 """Where a platform's tables come from: one small interface, and the choice by file name.
 
 A source streams its rows in order as Arrow batches of a bounded size; nothing of it is held longer
-than one batch. CSV and Parquet are here; JSON lines and SQL fit the same interface, as does an
-Arrow table in memory.
+than one batch. CSV, JSON lines, Parquet and databases have modules of their own; an Arrow table in
+memory is here.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def require_columns(source: Source, wanted: Sequence[str]) -> None:
 
 
 def open_source(path: Path | str, *, encoding: str = "utf-8", delimiter: str = ",") -> Source:
-    """A source for a CSV file (compressed or not), a Parquet file, or a folder of Parquet files.
+    """A source for a CSV, JSON lines or Parquet file, or a folder of Parquet files.
 
     Raises
     ------
@@ -150,9 +150,13 @@ def open_source(path: Path | str, *, encoding: str = "utf-8", delimiter: str = "
         There is no such file, or nobody reads its format.
     """
     from clients.data.csv_source import SUFFIXES, CsvSource
+    from clients.data.json_source import SUFFIXES as JSON_SUFFIXES
+    from clients.data.json_source import JsonLinesSource
     from clients.data.parquet_source import ParquetSource
 
     path = Path(path)
+    if path.name.endswith(JSON_SUFFIXES):
+        return JsonLinesSource(path)
     if path.name.endswith(SUFFIXES):
         return CsvSource(path, encoding=encoding, delimiter=delimiter)
     return ParquetSource(path)

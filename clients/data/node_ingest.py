@@ -1,0 +1,176 @@
+"""Ingestion into a node's store: from `node.toml` to the next snapshot, all or nothing.
+
+Whatever interrupts it, the former snapshot stays in use and the same command does it again; the
+watermark of the event source is part of the snapshot, so no row is skipped either.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from clients.data.config import DataConfig
+from clients.data.ingest import Cleaned, Standing, cleaned
+from clients.data.origins import NoOriginError, open_origin
+from clients.data.pseudonyms import PseudonymKey
+from clients.data.report import ValidationReport
+from clients.data.snapshot import Manifest, Snapshot, SnapshotWriter, now_text
+from clients.data.sources import Source
+from clients.data.staging import CARRIED
+from clients.data.store import NodeStore
+from clients.home import NodeHome
+from shared.progress import SILENT, Reporter
+
+DAY: Final = 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeIngestion:
+    """One ingestion of a node.
+
+    Attributes
+    ----------
+    home
+        The node.
+    name
+        The platform's name.
+    config
+        Its section ``[data]``.
+    key
+        Key of the pseudonyms.
+    now
+        Seconds since 1970.
+    """
+
+    home: NodeHome
+    name: str
+    config: DataConfig
+    key: PseudonymKey
+    now: float
+
+    @classmethod
+    def of(cls, home: NodeHome, name: str, config: DataConfig) -> NodeIngestion:
+        """An ingestion with the node's own key, at this moment."""
+        return cls(
+            home=home,
+            name=name,
+            config=config,
+            key=PseudonymKey.load(home.pseudonym_key),
+            now=time.time(),
+        )
+
+    def run(self, store: NodeStore, progress: Reporter = SILENT) -> ValidationReport:
+        """Read, clean, and make the result the store's present snapshot.
+
+        Raises
+        ------
+        DataError
+            The store is as it was.
+        """
+        with store.changing():
+            return self.run_alone(store, progress)
+
+    def run_alone(self, store: NodeStore, progress: Reporter = SILENT) -> ValidationReport:
+        """The same for a caller that is alone with the store already."""
+        before = self._carried_from(store)
+        events = self._events(before)
+        items = self._items()
+        standing = Standing(
+            carried=() if before is None else carried_events(before),
+            opted_out=sorted(store.state.opted_out()),
+            earliest=self.earliest,
+        )
+        with cleaned(
+            self.name,
+            events=events,
+            items=items,
+            key=self.key,
+            mapping=self.config.mapping(),
+            limits=self.config.limits,
+            now=self.now,
+            standing=standing,
+            progress=progress,
+        ) as result:
+            self._write(result, events, before, progress)
+        if self.earliest is not None:
+            store.state.expire(self.earliest)
+        return result.report
+
+    @property
+    def earliest(self) -> float | None:
+        """Seconds since 1970 at which the retention period begins."""
+        days = self.config.retention_days
+        return None if days is None else self.now - days * DAY
+
+    def _carried_from(self, store: NodeStore) -> Snapshot | None:
+        """The snapshot to which new rows are added, if the source is read piece by piece."""
+        if not self.config.events.watermark:
+            return None
+        before = store.snapshot_or_none()
+        usable = before is not None and before.manifest.watermark is not None
+        same_key = before is not None and before.manifest.key_id == self.key.key_id
+        return before if usable and same_key else None
+
+    def _events(self, before: Snapshot | None) -> Source:
+        if not self.config.events.given:
+            raise NoOriginError("no events", where="[data.events]")
+        since = None if before is None else before.manifest.watermark
+        return open_origin(self.home, self.config.events, since=since)
+
+    def _items(self) -> Source | None:
+        return open_origin(self.home, self.config.items) if self.config.items.given else None
+
+    def _write(
+        self, result: Cleaned, events: Source, before: Snapshot | None, progress: Reporter
+    ) -> None:
+        step, writer = progress.step("store"), SnapshotWriter(self.home.store)
+        try:
+            items = writer.catalogue(result.database, self.config.items.extra)
+            users, count = writer.users(result.database)
+            step(1, 3)
+            writer.events(result.database)
+            step(2, 3)
+            last = getattr(events, "watermark", None)
+            if last is None and before is not None:
+                last = before.manifest.watermark  # nothing new
+            writer.publish(
+                Manifest(
+                    created=now_text(),
+                    platform=self.name,
+                    key_id=self.key.key_id,
+                    ordinal=result.ordinal,
+                    users=users,
+                    items=items,
+                    events=count,
+                    watermark=last,
+                )
+            )
+            step(3, 3)
+        except BaseException:
+            writer.discard()
+            raise
+
+
+def carried_events(snapshot: Snapshot) -> Iterator[pa.RecordBatch]:
+    """The events of a snapshot as rows before those of the next source, in order."""
+    users, offsets = snapshot.users()
+    names = pa.array([bytes.fromhex(name) for name in users], pa.binary(16))
+    items = pa.array(snapshot.catalogue().item_ids, pa.string())
+    total = int(offsets[-1])
+    for start, batch in snapshot.event_batches():
+        rows = np.arange(start, start + len(batch))
+        owners = np.searchsorted(offsets, rows, side="right") - 1
+        whose = pa.ExtensionArray.from_storage(pa.uuid(), names.take(pa.array(owners)))
+        columns = [
+            pa.array(rows - total),  # below 1: before every row of the source
+            whose,
+            items.take(batch.column("item")),
+            batch.column("time"),
+            batch.column("event"),
+        ]
+        yield pa.RecordBatch.from_arrays(columns, schema=CARRIED)
