@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from clients.evaluation.ranking import Scorer
@@ -33,6 +34,9 @@ LOCAL_PARTS: Final[dict[str, Callable[[], Recommender]]] = {
 """Parts of the fusion beside the behaviour model; see docs/evaluation.md for their choice."""
 
 MODEL_PART: Final = "behaviour_lstm"
+RELEASED_PART: Final = "released_lstm"
+PERSONAL_PART: Final = "federated_lstm"
+"""The node's own LSTM, the federation's as it was released, and the same fine-tuned."""
 
 
 def fitted(system: SystemName, platform: LabPlatform) -> Recommender:
@@ -40,16 +44,23 @@ def fitted(system: SystemName, platform: LabPlatform) -> Recommender:
     return BASELINES[system]().fit(platform.split.training, platform.catalogue)
 
 
-def fusion_parts(platform: LabPlatform, model: Scorer) -> dict[str, Part]:
+def fusion_parts(
+    platform: LabPlatform,
+    models: Mapping[str, Scorer],
+    pooled: Mapping[str, Recommender] = MappingProxyType({}),
+) -> dict[str, Part]:
     """Parts of the fusion of one platform.
 
     Parameters
     ----------
-    model
-        The personal behaviour model.
+    models
+        Behaviour models by part.
+    pooled
+        Recommenders of the federation's statistics, not fitted yet.
     """
+    unfitted = {name: make() for name, make in LOCAL_PARTS.items()} | dict(pooled)
     parts = {
-        name: Part(make().fit(platform.split.training, platform.catalogue), "shares")
-        for name, make in LOCAL_PARTS.items()
+        name: Part(one.fit(platform.split.training, platform.catalogue), "shares")
+        for name, one in unfitted.items()
     }
-    return {**parts, MODEL_PART: Part(model, "logits")}
+    return parts | {name: Part(model, "logits") for name, model in models.items()}

@@ -28,6 +28,8 @@ from shared.plan import Aggregation, LocalSteps, Partner, PrivacyTerms, Training
 from shared.privacy.accounting import Cost, epsilon, trusting_nobody
 from shared.progress import Step
 from shared.start import session_policy
+from shared.statistics import StatisticsTerms
+from simulations.counting import Counting, PooledCounts
 from simulations.grid import LocalGrid
 from simulations.ray_engine import run_on_ray
 
@@ -64,6 +66,8 @@ class FederatedTask:
         None trains without privacy (secure aggregation stays on).
     seed
         Public seed of the first global model.
+    statistics
+        What is counted of shared articles before the first round; None counts nothing.
     """
 
     names: tuple[str, ...]
@@ -74,6 +78,7 @@ class FederatedTask:
     rounds: int
     privacy: PrivacyTerms | None
     seed: int
+    statistics: StatisticsTerms | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +101,8 @@ class FederatedResult:
         By platform.
     reports
         The coordinator's reports, one for each attempt.
+    statistics
+        By platform, what its node learned from the statistics; empty where there were none.
     """
 
     released: Float32s
@@ -105,6 +112,7 @@ class FederatedResult:
     trusts: int
     delta: dict[str, float]
     reports: list[dict[str, Any]]
+    statistics: dict[str, PooledCounts]
 
 
 class FederatedLab:
@@ -118,15 +126,30 @@ class FederatedLab:
         What is trained.
     data
         Training part of each platform, in the order of ``task.names``.
+    public_ids
+        Public id of each item of each platform; needed where the task counts shared articles.
     """
 
-    def __init__(self, directory: Path, task: FederatedTask, data: Sequence[TrainingData]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        task: FederatedTask,
+        data: Sequence[TrainingData],
+        public_ids: Sequence[Sequence[str]] = (),
+    ) -> None:
         if len(data) < 2:
             raise TooFewPlatformsError(f"{len(data)} platform")
         self._coordinator, self._nodes = directory / "coordinator", directory / "nodes"
         self._task, self._data = task, data
+        self._counting = self._counts_of(directory, public_ids)
         self._keys = [self._identity(index) for index in range(len(data))]
         self._plan, self._signature = self._signed_plan()
+
+    def _counts_of(self, directory: Path, public_ids: Sequence[Sequence[str]]) -> Counting | None:
+        terms, colluders = self._task.statistics, self._task.aggregation.colluders
+        if terms is None or self._task.privacy is None:
+            return None
+        return Counting(directory, terms, self._task.names, public_ids, colluders)
 
     @property
     def plan(self) -> TrainingPlan:
@@ -141,12 +164,20 @@ class FederatedLab:
         UnfinishedFederationError, RunFailedError, RayEngineError
         """
         self._write_policies()
+        counts = self._counted()
         if engine == "grid":
             self._run_on_grid(step)
         else:
             self._write_nodes()
             run_on_ray(self._coordinator, self._nodes, len(self._data))
-        return self._result()
+        return self._result(counts)
+
+    def _counted(self) -> dict[str, PooledCounts]:
+        """The plan's statistics: released once, then read."""
+        if self._counting is None:
+            return {}
+        nodes = {p.id: self._node(i) for i, p in enumerate(self._plan.partners)}
+        return self._counting.release(self._plan, nodes)
 
     def _run_on_grid(self, step: Step) -> None:
         nodes = [NodeRounds(self._node(index)) for index in range(len(self._data))]
@@ -165,7 +196,7 @@ class FederatedLab:
         observe = ReportFile(self._coordinator)
         Coordinator(self._plan, self._signature, settings, observe=observe).run(grid)
 
-    def _result(self) -> FederatedResult:
+    def _result(self, statistics: dict[str, PooledCounts]) -> FederatedResult:
         checkpoints = Checkpoints(self._coordinator / "checkpoints", self._plan.digest())
         rounds = checkpoints.rounds()
         if not rounds or rounds[-1] < self._plan.rounds:
@@ -183,10 +214,11 @@ class FederatedLab:
             trusts=policy.survivor_floor - policy.colluders if self._plan.distributed else 0,
             delta=self._deltas(),
             reports=ReportFile(self._coordinator).read(),
+            statistics=statistics,
         )
 
     def _epsilons(self, index: int) -> list[float]:
-        """Epsilon after each charge in the node's ledger."""
+        """Epsilon after each round, from the node's ledger; statistics count into the first."""
         if self._plan.privacy is None:
             return []
         delta = self._deltas()[self._plan.partners[index].name]
@@ -194,7 +226,8 @@ class FederatedLab:
         spent = []
         for spend in self._node(index).ledger().spends():
             history.extend(spend.mechanisms)
-            spent.append(epsilon(history, delta))
+            if spend.release.round > 0:
+                spent.append(epsilon(history, delta))
         return spent
 
     def _alone(self, index: int) -> float:
@@ -248,6 +281,7 @@ class FederatedLab:
             local=task.local,
             aggregation=task.aggregation,
             privacy=task.privacy,
+            statistics=self._counting.terms if self._counting else None,
         )
 
     def _policy(self, index: int) -> NodePolicy:
@@ -267,6 +301,7 @@ class FederatedLab:
             max_declared_users=plan.partners[index].declared_users,
             allow_distributed_noise=plan.distributed,
             approval="by-policy",
+            allow_statistics=plan.statistics is not None,
             allow_unprotected=terms is None,
         )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Final
 
@@ -38,6 +39,8 @@ from simulations.revision import revision
 
 LOCAL_FUSION: Final = "local_fusion"
 PRIVATE: Final = "federated_dp_lstm"
+CURVE_POINTS: Final = 10
+"""Rounds of a federated run whose model is measured for the learning curve."""
 VALIDATION_FILE: Final = "validation.json"
 
 
@@ -62,7 +65,7 @@ class Outcome:
         """Take in a federated run and measure the shared model after each of its rounds."""
         self._federated[system] = result
         for name, platform in self._platforms.items():
-            for number, model in result.curve:
+            for number, model in _some(result.curve):
                 figure = self._validation_ndcg(platform, model)
                 self._curves[name].append(_point(system, number, figure))
 
@@ -99,7 +102,7 @@ class Outcome:
             interactions=len(platform.data.histories.items),
             epsilon=spent[-1] if spent else None,
             epsilon_trusts=private.trusts if private else 0,
-            epsilon_alone=private.alone.get(name) if private else None,
+            epsilon_alone=_finite(private.alone.get(name)) if private else None,
             delta=private.delta[name] if private else None,
             systems={s: measured.figures(s, self._epsilon(s, spent)) for s in systems},
             uplift=self._uplifts(name),
@@ -112,13 +115,15 @@ class Outcome:
 
     def _epsilon(self, system: SystemName, spent: list[float]) -> float | None:
         """Epsilon of a system: of everything sent for it; None where nothing private was sent."""
-        return spent[-1] if spent and system in (PRIVATE, "fusion") else None
+        private = (PRIVATE, "released_dp_lstm", "fusion")
+        return spent[-1] if spent and system in private else None
 
     def _uplifts(self, name: str) -> dict[str, dict[Metric, UpliftInterval]]:
         pairs = {
             "fusion_vs_local": ("fusion", LOCAL_FUSION),
             "federated_dp_vs_local": (PRIVATE, "local_lstm"),
             "federated_vs_local": ("federated_lstm", "local_lstm"),
+            "released_dp_lstm_vs_local_lstm": ("released_dp_lstm", "local_lstm"),
             "fusion_vs_item_knn_tfidf": ("fusion", "item_knn_tfidf"),
         }
         measured, samples = self.measured[name], self._recipe.evaluation.bootstrap_samples
@@ -159,6 +164,17 @@ class Outcome:
                         for key in (f"{system}.{direction}", f"{system}.{direction}.{stage}"):
                             totals[key] = totals.get(key, 0) + int(count)
         return totals
+
+
+def _finite(value: float | None) -> float | None:
+    """`value` where it bounds anything."""
+    return value if value is not None and isfinite(value) else None
+
+
+def _some(curve: Sequence[tuple[int, Float32s]]) -> list[tuple[int, Float32s]]:
+    """At most about `CURVE_POINTS` rounds of a curve, first and last among them."""
+    every = max(1, len(curve) // CURVE_POINTS)
+    return [point for n, point in enumerate(curve) if n % every == 0 or n == len(curve) - 1]
 
 
 def write_validation(reports: Mapping[str, ValidationReport], out: Path) -> None:

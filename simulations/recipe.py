@@ -19,9 +19,13 @@ from shared.config import StrictModel, parse, read_toml
 from shared.errors import LabError
 from shared.models.config import BehaviourConfig
 from shared.plan import Aggregation, LocalSteps, PrivacyTerms
+from shared.statistics import StatisticsTerms
 from simulations.datasets.generated import GeneratorSettings
 from simulations.datasets.shops import ShopSplit
 from simulations.results import SYSTEMS, SystemName
+
+FusionModel = Literal["local", "released", "personal"]
+"""The node's own LSTM, the federation's as it was released, and the same fine-tuned."""
 
 SHIPPED = files("simulations") / "recipes"
 
@@ -71,6 +75,9 @@ class FederationRecipe(StrictModel):
     """Aggregation of both."""
     privacy: PrivacyTerms = PrivacyTerms(epsilon=8.0)
     """The guarantee of the private run."""
+    statistics: StatisticsTerms | None = None
+    """Statistics of shared articles in the private run, inside the same epsilon; parts of the
+    fusion. Articles are the same where their ids are."""
 
 
 class CentralisedRecipe(StrictModel):
@@ -138,6 +145,9 @@ class Recipe(StrictModel):
     """The federated systems."""
     evaluation: EvaluationRecipe = EvaluationRecipe()
     """The comparison."""
+    fusion_models: tuple[FusionModel, ...] = ("local", "released")
+    """Learned models in the fusion. With the local one, everything that a node has alone is in it,
+    so that weights decide what the federation adds."""
     systems: tuple[SystemName, ...] = SYSTEMS
     """Systems to run, side by side."""
     quick: dict[str, Any] = Field(default_factory=dict)

@@ -28,6 +28,8 @@ SystemName = Literal[
     "item_knn_tfidf",
     "local_lstm",
     "federated_lstm",
+    "released_lstm",
+    "released_dp_lstm",
     "federated_dp_lstm",
     "centralised_lstm",
     "fusion",
@@ -163,7 +165,8 @@ class PlatformResults(StrictModel):
     epsilon_trusts: NonNegativeInt = 0
     """Platforms that `epsilon` trusts to have added their part of shared noise; 0 trusts nobody."""
     epsilon_alone: Positive | None = None
-    """Epsilon without that trust, of the platform's own part; None where noise was not shared."""
+    """Epsilon without that trust, of the platform's own part; None where noise was not shared, or
+    where the platform's own part bounds nothing."""
     delta: Annotated[FiniteFloat, Field(ge=0, lt=1)] | None = None
     systems: dict[SystemName, SystemResult]
     uplift: dict[str, dict[Metric, UpliftInterval]] = Field(default_factory=dict)

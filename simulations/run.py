@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
@@ -16,16 +16,26 @@ import torch
 from rich.console import Console
 from safetensors.numpy import load_file, save
 
-from clients.recommenders.fusion import Fusion, FusionWeights, learn_weights
+from clients.evaluation.ranking import Scorer
+from clients.recommenders.behaviour import BehaviourScorer
+from clients.recommenders.fusion import Fusion, FusionWeights, Part, learn_weights
 from clients.training.personalise import PersonalModel, personalise
 from shared.files import write_atomically
 from shared.models.behaviour_parameters import initial_parameters
 from shared.models.config import EncoderChoice
 from shared.models.encoders import load_encoder
+from shared.models.item_matrix import ItemMatrix
 from shared.models.parameters import Float32s
 from shared.plan import PrivacyTerms
 from shared.progress import Reporter, Step, reporter
-from simulations.baselines import BASELINES, fitted, fusion_parts
+from simulations.baselines import (
+    BASELINES,
+    MODEL_PART,
+    PERSONAL_PART,
+    RELEASED_PART,
+    fitted,
+    fusion_parts,
+)
 from simulations.centralised import train_centralised
 from simulations.federated import FederatedLab, FederatedResult, FederatedTask
 from simulations.measured import Measured
@@ -47,6 +57,11 @@ LEARNED: tuple[SystemName, ...] = (
     "federated_dp_lstm",
     "centralised_lstm",
 )
+RELEASED: dict[SystemName, SystemName] = {
+    "released_dp_lstm": "federated_dp_lstm",
+    "released_lstm": "federated_lstm",
+}
+"""The federation's model as it is released → the federated run that it comes from."""
 
 
 class Run:
@@ -94,6 +109,7 @@ class Run:
         }
         self._work = WorkDirectory(out, identity, restart=restart)
         self._outcome = Outcome(recipe, name, seed)
+        self._runs: dict[SystemName, FederatedResult] = {}
 
     def execute(self, console: Console) -> None:
         """Run what is left, then print the table and write results and report."""
@@ -114,6 +130,9 @@ class Run:
         for system in LEARNED:
             if system in self._recipe.systems:
                 self._learned(system, report)
+        for system, source in RELEASED.items():
+            if system in self._recipe.systems:
+                self._measure_released(system, source, report)
         if "fusion" in self._recipe.systems:
             self._fuse(report)
 
@@ -157,12 +176,29 @@ class Run:
             return initial_parameters(self._recipe.model, self._seed)
         if system == "centralised_lstm":
             return self._centralised(report)
-        private = system == "federated_dp_lstm"
-        result = self._federated(
-            system, self._recipe.federation.privacy if private else None, report
-        )
-        self._outcome.add_federated(system, result)
-        return result.released
+        return self._trained(system, report).released
+
+    def _trained(self, system: SystemName, report: Reporter) -> FederatedResult:
+        """The federated run behind `system`, run once."""
+        if system not in self._runs:
+            private = system == "federated_dp_lstm"
+            terms = self._recipe.federation.privacy if private else None
+            self._runs[system] = self._federated(system, terms, report)
+            self._outcome.add_federated(system, self._runs[system])
+        return self._runs[system]
+
+    def _measure_released(self, system: SystemName, source: SystemName, report: Reporter) -> None:
+        self._trained(source, report)
+        with self._timed(system, report, f"{system}: measuring") as step:
+            for done, platform in enumerate(self._platforms, start=1):
+                scorer = partial(self._released, source, platform)
+                self._outcome.measured[platform.name].measure(system, scorer)
+                step(done, len(self._platforms), platform.name)
+
+    def _released(self, source: SystemName, platform: LabPlatform) -> BehaviourScorer:
+        """The federation's model on a platform's catalogue, nothing of the platform's learned."""
+        items = ItemMatrix(vectors=platform.vectors)
+        return BehaviourScorer(self._recipe.model, self._runs[source].released, items)
 
     def _centralised(self, report: Reporter) -> Float32s:
         path = self._work.root / "centralised.safetensors"
@@ -188,9 +224,11 @@ class Run:
             rounds=terms.rounds if privacy else terms.unprotected_rounds,
             privacy=privacy,
             seed=self._seed,
+            statistics=terms.statistics if privacy else None,
         )
         data = [platform.training_data() for platform in self._platforms]
-        lab = FederatedLab(self._work.directory(system), task, data)
+        ids = [platform.catalogue.item_ids for platform in self._platforms]
+        lab = FederatedLab(self._work.directory(system), task, data, ids)
         with self._timed(system, report, f"{system}: rounds") as step:
             return lab.run(self._engine, step)
 
@@ -212,27 +250,42 @@ class Run:
         return kept(self._model_path(system, platform), self._recipe.model, train)
 
     def _fuse(self, report: Reporter) -> None:
+        sources = [source for source in RELEASED.values() if self._has(source)]
         with self._timed("fusion", report, "fusion") as step:
             for done, platform in enumerate(self._platforms, start=1):
-                for system, model in self._fusions():
-                    self._fuse_one(system, model, platform)
+                if sources:
+                    self._trained(sources[0], report)
+                    self._fuse_one("fusion", self._joined(sources[0], platform), platform)
+                if self._has("local_lstm"):
+                    self._fuse_one(LOCAL_FUSION, self._alone(platform), platform)
                 step(done, len(self._platforms), platform.name)
 
-    def _fusions(self) -> list[tuple[str, SystemName]]:
-        """Fusion → the learned model in it: the product's, and what a node could do alone."""
-        chosen: list[SystemName] = [
-            m for m in ("federated_dp_lstm", "federated_lstm") if m in self._recipe.systems
-        ]
-        fusions: list[tuple[str, SystemName]] = [("fusion", chosen[0])] if chosen else []
-        if "local_lstm" in self._recipe.systems:
-            fusions.append((LOCAL_FUSION, "local_lstm"))
-        return fusions
+    def _has(self, system: SystemName) -> bool:
+        """Whether `system` was trained, or the release of a federated run was measured."""
+        return any(s in self._recipe.systems for s in (system, *_releases_of(system)))
 
-    def _fuse_one(self, system: str, model: str, platform: LabPlatform) -> None:
+    def _alone(self, platform: LabPlatform) -> dict[str, Part]:
+        """Parts that the platform has without the federation."""
+        return fusion_parts(platform, {MODEL_PART: self._personal_scorer("local_lstm", platform)})
+
+    def _joined(self, source: SystemName, platform: LabPlatform) -> dict[str, Part]:
+        """The same and what the federation adds: learned models, private statistics."""
+        systems, models = self._recipe.systems, dict[str, Scorer]()
+        wanted = self._recipe.fusion_models
+        if "local" in wanted and "local_lstm" in systems:
+            models[MODEL_PART] = self._personal_scorer("local_lstm", platform)
+        if "released" in wanted:
+            models[RELEASED_PART] = self._released(source, platform)
+        if "personal" in wanted and source in systems:
+            models[PERSONAL_PART] = self._personal_scorer(source, platform)
+        counts = self._runs[source].statistics.get(platform.name)
+        return fusion_parts(platform, models, counts.recommenders() if counts else {})
+
+    def _personal_scorer(self, system: SystemName, platform: LabPlatform) -> Scorer:
+        return load(self._model_path(system, platform), self._recipe.model).scorer()
+
+    def _fuse_one(self, system: str, parts: Mapping[str, Part], platform: LabPlatform) -> None:
         measured = self._outcome.measured[platform.name]
-        scorer = load(self._model_path(model, platform), self._recipe.model).scorer()
-
-        parts = fusion_parts(platform, scorer)
 
         def learn() -> dict[str, Any]:
             return asdict(learn_weights(parts, platform.split.validation, seed=self._seed))
@@ -252,6 +305,10 @@ class Run:
             yield report.step(title)
         finally:
             self._work.add_seconds(stage, time.monotonic() - began)
+
+
+def _releases_of(source: SystemName) -> list[SystemName]:
+    return [system for system, run in RELEASED.items() if run == source]
 
 
 def _part(step: Step, index: int, platforms: Sequence[LabPlatform]) -> Step:

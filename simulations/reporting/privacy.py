@@ -60,7 +60,7 @@ def trust(results: Results) -> str:
     return (
         "the platforms share the noise, so ε trusts secure aggregation and that at least "
         f"{honest} platforms of every sum added their part and keep it to themselves; "
-        f"trusting nobody, ε is {epsilon_range(alone)}"
+        f"trusting nobody, ε is {epsilon_range(alone) if alone else 'not bounded'}"
     )
 
 

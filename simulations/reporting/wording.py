@@ -20,6 +20,10 @@ _LABELS: Final[dict[str, str]] = {
     "local_lstm": "local LSTM",
     "federated_lstm": "federated LSTM, no DP",
     "federated_dp_lstm": "federated LSTM, DP",
+    "released_lstm": "released LSTM, no DP",
+    "released_dp_lstm": "released LSTM, DP",
+    "partners_popularity": "popularity at all partners",
+    "partners_item_knn": "item kNN of all partners",
     "centralised_lstm": "centralised LSTM",
     "fusion": "fusion",
     "behaviour_lstm": "behaviour LSTM",
@@ -28,6 +32,8 @@ _LABELS: Final[dict[str, str]] = {
 _USES: Final[dict[str, Use]] = {
     "federated_lstm": "federation, no privacy",
     "federated_dp_lstm": "federation, private",
+    "released_lstm": "federation, no privacy",
+    "released_dp_lstm": "federation, private",
     "centralised_lstm": "pooled data",
     "fusion": "federation, private",
 }
