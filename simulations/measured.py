@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors.numpy import load_file, save
 
+from clients.data.dataset import Float64s
 from clients.evaluation.bootstrap import paired_difference
 from clients.evaluation.ranking import PerUserResult, Scorer, evaluate
 from clients.evaluation.slices import slices
@@ -66,12 +68,17 @@ class Measured:
         }
         return {m: UpliftInterval(mean=i.mean, low=i.low, high=i.high) for m, i in found.items()}
 
+    def paired(
+        self, system: str, baseline: str, metric: Metric, group: str | None = None
+    ) -> tuple[Float64s, Float64s]:
+        """(B,) a metric of `system` and of `baseline`, of all users or of one group."""
+        first, second = per_user(self.result(system)), per_user(self.result(baseline))
+        mask = self._groups()[group] if group else slice(None)
+        return first[metric][mask], second[metric][mask]
+
     def slice_figures(self, system: str) -> dict[str, SliceResult]:
         """Figures of a measured system on each group of users."""
         values = per_user(self.result(system))
-        groups = slices(
-            self._platform.split.test, self._platform.split.training, len(self._platform.catalogue)
-        )
         return {
             name: SliceResult.model_validate(
                 {
@@ -80,8 +87,22 @@ class Measured:
                     "ndcg@10": _mean(values["ndcg@10"][mask]),
                 }
             )
-            for name, mask in groups.items()
+            for name, mask in self._groups().items()
         }
+
+    def groups(self) -> list[str]:
+        """Names of the groups of users."""
+        return list(self._groups())
+
+    def _groups(self) -> dict[str, NDArray[np.bool_]]:
+        platform = self._platform
+        test = platform.split.test
+        found = slices(test, platform.split.training, len(platform.catalogue))
+        if platform.elsewhere:
+            found["on several platforms"] = np.array(
+                [user in platform.elsewhere for user in test.contexts.users], dtype=np.bool_
+            )
+        return found
 
     def _path(self, system: str) -> Path:
         return self._directory / f"{self._platform.name}.{system}.safetensors"

@@ -12,6 +12,7 @@ import torch
 
 from clients.data.report import ValidationReport
 from clients.data.report_views import as_html
+from clients.evaluation.bootstrap import Interval, macro_difference, paired_difference
 from clients.evaluation.metrics import ndcg
 from clients.evaluation.ranking import evaluate
 from clients.recommenders.behaviour import BehaviourScorer
@@ -20,7 +21,7 @@ from shared.files import write_json
 from shared.models.item_matrix import ItemMatrix
 from shared.models.parameters import Float32s
 from simulations.federated import FederatedResult
-from simulations.measured import Measured
+from simulations.measured import COMPARED, Measured
 from simulations.platforms import LabPlatform
 from simulations.recipe import Recipe
 from simulations.results import (
@@ -39,6 +40,14 @@ from simulations.revision import revision
 
 LOCAL_FUSION: Final = "local_fusion"
 PRIVATE: Final = "federated_dp_lstm"
+COMPARISONS: Final = {
+    "fusion_vs_local": ("fusion", LOCAL_FUSION),
+    "federated_dp_vs_local": (PRIVATE, "local_lstm"),
+    "federated_vs_local": ("federated_lstm", "local_lstm"),
+    "released_dp_lstm_vs_local_lstm": ("released_dp_lstm", "local_lstm"),
+    "fusion_vs_item_knn_tfidf": ("fusion", "item_knn_tfidf"),
+}
+"""Comparison → the system and what it is compared with."""
 CURVE_POINTS: Final = 10
 """Rounds of a federated run whose model is measured for the learning curve."""
 VALIDATION_FILE: Final = "validation.json"
@@ -85,6 +94,8 @@ class Outcome:
                 "git": revision(),
                 "platforms": platforms,
                 "macro": macro(platforms),
+                "macro_uplift": {c: self._macro_uplift(c) for c in self._comparisons()},
+                "slice_uplift": {c: self._slice_uplift(c) for c in self._comparisons()},
                 "timings": dict(seconds),
                 "bytes": self._bytes(),
             }
@@ -119,19 +130,42 @@ class Outcome:
         return spent[-1] if spent and system in private else None
 
     def _uplifts(self, name: str) -> dict[str, dict[Metric, UpliftInterval]]:
-        pairs = {
-            "fusion_vs_local": ("fusion", LOCAL_FUSION),
-            "federated_dp_vs_local": (PRIVATE, "local_lstm"),
-            "federated_vs_local": ("federated_lstm", "local_lstm"),
-            "released_dp_lstm_vs_local_lstm": ("released_dp_lstm", "local_lstm"),
-            "fusion_vs_item_knn_tfidf": ("fusion", "item_knn_tfidf"),
-        }
         measured, samples = self.measured[name], self._recipe.evaluation.bootstrap_samples
         return {
             title: measured.uplift(system, base, samples, self._seed)
-            for title, (system, base) in pairs.items()
+            for title, (system, base) in COMPARISONS.items()
             if measured.has(system) and measured.has(base)
         }
+
+    def _comparisons(self) -> list[str]:
+        """Comparisons that every platform has."""
+        return [
+            title
+            for title, pair in COMPARISONS.items()
+            if all(one.has(system) for one in self.measured.values() for system in pair)
+        ]
+
+    def _macro_uplift(self, comparison: str) -> dict[Metric, UpliftInterval]:
+        system, base = COMPARISONS[comparison]
+        samples = self._recipe.evaluation.bootstrap_samples
+        found: dict[Metric, UpliftInterval] = {}
+        for metric in COMPARED:
+            pairs = [one.paired(system, base, metric) for one in self.measured.values()]
+            found[metric] = _interval(macro_difference(pairs, seed=self._seed, resamples=samples))
+        return found
+
+    def _slice_uplift(self, comparison: str) -> dict[str, UpliftInterval]:
+        """By group of users, those of all platforms pooled: each user counts alike."""
+        system, base = COMPARISONS[comparison]
+        samples = self._recipe.evaluation.bootstrap_samples
+        found: dict[str, UpliftInterval] = {}
+        for group in dict.fromkeys(g for one in self.measured.values() for g in one.groups()):
+            having = [one for one in self.measured.values() if group in one.groups()]
+            pairs = [one.paired(system, base, "ndcg@10", group) for one in having]
+            better, other = (np.concatenate(side) for side in zip(*pairs, strict=True))
+            interval = paired_difference(better, other, seed=self._seed, resamples=samples)
+            found[group] = _interval(interval)
+        return found
 
     def _slices(
         self, name: str, systems: list[SystemName]
@@ -164,6 +198,10 @@ class Outcome:
                         for key in (f"{system}.{direction}", f"{system}.{direction}.{stage}"):
                             totals[key] = totals.get(key, 0) + int(count)
         return totals
+
+
+def _interval(found: Interval) -> UpliftInterval:
+    return UpliftInterval(mean=found.mean, low=found.low, high=found.high)
 
 
 def _finite(value: float | None) -> float | None:

@@ -53,11 +53,15 @@ class LabPlatform:
         Leave-one-out split of its histories.
     vectors
         (N, d) item vectors.
+    elsewhere
+        Pseudonyms of users who are on another platform as well. Known in the lab only; it groups
+        figures and is read by no system.
     """
 
     data: PlatformData
     split: LeaveOneOut
     vectors: Tensor
+    elsewhere: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -127,6 +131,7 @@ def prepare(
                 data=platform,
                 split=cut(platform.histories),
                 vectors=torch.from_numpy(vectors),
+                elsewhere=federation.elsewhere(platform),
             )
         )
     return platforms

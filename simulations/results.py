@@ -192,6 +192,10 @@ class Results(StrictModel):
     platforms: dict[str, PlatformResults]
     macro: dict[SystemName, MacroResult]
     """Systems that ran on every platform."""
+    macro_uplift: dict[str, dict[Metric, UpliftInterval]] = Field(default_factory=dict)
+    """Comparison → metric → interval of the mean over platforms, each counted alike."""
+    slice_uplift: dict[str, dict[str, UpliftInterval]] = Field(default_factory=dict)
+    """Comparison → group of users, those of all platforms pooled → interval of NDCG@10."""
     timings: dict[str, Positive] = Field(default_factory=dict)
     """Stage → wall seconds."""
     bytes: dict[str, NonNegativeInt] = Field(default_factory=dict)

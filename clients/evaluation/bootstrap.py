@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,13 +37,39 @@ def paired_difference(
     seed
         Public research seed; the interval is reproducible.
     """
-    values, counts = np.unique(better - base, return_counts=True)
-    if len(values) == 0:
-        return Interval(mean=0.0, low=0.0, high=0.0)
-    total = int(counts.sum())
+    means = _resampled(better - base, np.random.default_rng(seed), resamples)
+    return _interval(float((better - base).mean()) if len(base) else 0.0, means)
+
+
+def macro_difference(
+    pairs: Sequence[tuple[Float64s, Float64s]], *, seed: int, resamples: int = RESAMPLES
+) -> Interval:
+    """Mean over platforms of the mean of ``better - base``; users are resampled within each.
+
+    Parameters
+    ----------
+    pairs
+        (better, base) of each platform, as for `paired_difference`; each platform counts alike.
+    """
     rng = np.random.default_rng(seed)
+    differences = [better - base for better, base in pairs if len(base)]
+    if not differences:
+        return Interval(mean=0.0, low=0.0, high=0.0)
+    means = np.mean([_resampled(values, rng, resamples) for values in differences], axis=0)
+    return _interval(float(np.mean([values.mean() for values in differences])), means)
+
+
+def _resampled(values: Float64s, rng: np.random.Generator, resamples: int) -> Float64s:
+    """(resamples,) means of samples with replacement."""
+    distinct, counts = np.unique(values, return_counts=True)
+    if len(distinct) == 0:
+        return np.zeros(resamples)
+    total = int(counts.sum())
     draws = rng.multinomial(total, counts / total, size=resamples)
-    means = draws @ values / total
+    return np.asarray(draws @ distinct / total, dtype=np.float64)
+
+
+def _interval(mean: float, means: Float64s) -> Interval:
     tail = (1.0 - CONFIDENCE) / 2.0
     low, high = np.quantile(means, [tail, 1.0 - tail])
-    return Interval(mean=float(values @ counts / total), low=float(low), high=float(high))
+    return Interval(mean=mean, low=float(low), high=float(high))

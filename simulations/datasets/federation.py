@@ -50,3 +50,11 @@ class FederationData:
             No platform has this name.
         """
         return {platform.name: platform for platform in self.platforms}[name]
+
+    def elsewhere(self, platform: PlatformData) -> frozenset[str]:
+        """Pseudonyms at `platform` of the persons who are on another platform as well."""
+        others = [p for name, p in self.persons.items() if name != platform.name]
+        known = np.concatenate(others) if others else np.zeros(0, dtype=np.int64)
+        mine = self.persons[platform.name]
+        there = np.isin(mine, known[known != UNKNOWN_PERSON])
+        return frozenset(u for u, t in zip(platform.histories.users, there, strict=True) if t)

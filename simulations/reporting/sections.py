@@ -6,7 +6,13 @@ from markupsafe import Markup
 
 from simulations.reporting.curves import Phase, curves
 from simulations.reporting.plots import curves_plot, privacy_plot, uplift_plot
-from simulations.reporting.uplift import Uplift, comparison_label, comparisons, uplifts
+from simulations.reporting.uplift import (
+    Uplift,
+    comparison_label,
+    comparisons,
+    pooled_uplifts,
+    uplifts,
+)
 from simulations.reporting.views import Cell, Row, TableView
 from simulations.reporting.wording import (
     byte_count,
@@ -42,6 +48,10 @@ def uplift_table(results: Results) -> TableView:
         for name in comparisons(results)
         for metric in METRICS
         for u in uplifts(results, name, metric)
+    ] + [
+        Row(u.platform, [Cell(comparison_label(name)), Cell("NDCG@10"), *_uplift_cells(u)])
+        for name in comparisons(results)
+        for u in pooled_uplifts(results, name)
     ]
     columns = ["platform", "comparison", "metric", "mean", "95% interval", "reading"]
     return TableView("Differences over the same users, paired bootstrap", columns, rows)

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from simulations.reporting.blocks import add_figures_column, marked, new_table, print_in_blocks
 from simulations.reporting.privacy import short
-from simulations.reporting.uplift import uplifts
+from simulations.reporting.uplift import pooled_uplifts, uplifts
 from simulations.reporting.wording import (
     byte_count,
     byte_totals,
@@ -125,7 +125,7 @@ def _print_uplift(results: Results, console: Console) -> None:
     if not found:
         return
     _line(console, "\nIs joining worth it?", "bold")
-    for uplift in found:
+    for uplift in [*found, *pooled_uplifts(results)]:
         sentence = f"{uplift.platform}: {uplift.sentence()}"
         _line(console, sentence, _COLOURS[uplift.outcome])
 

@@ -98,6 +98,22 @@ def uplifts(
     ]
 
 
+def pooled_uplifts(results: Results, comparison: str = JOINING) -> list[Uplift]:
+    """NDCG@10 of one comparison over all platforms: the macro mean, then groups of users."""
+    metric: Metric = "ndcg@10"
+    means = results.macro_uplift.get(comparison, {})
+    bases = [_base(platform, comparison, metric) for platform in results.platforms.values()]
+    known = [base for base in bases if base is not None]
+    whole = sum(known) / len(bases) if bases and len(known) == len(bases) else None
+    found = [("macro mean", means[metric], whole)] if metric in means else []
+    groups = results.slice_uplift.get(comparison, {})
+    found += [(f"all users, {group}", interval, None) for group, interval in groups.items()]
+    return [
+        Uplift(platform=name, comparison=comparison, metric=metric, interval=interval, base=base)
+        for name, interval, base in found
+    ]
+
+
 def comparisons(results: Results) -> list[str]:
     """Names of all comparisons in the results, the one about joining first."""
     names = dict.fromkeys(name for p in results.platforms.values() for name in p.uplift)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from clients.evaluation.bootstrap import paired_difference
+from clients.evaluation.bootstrap import macro_difference, paired_difference
 
 
 def test_interval_agrees_with_the_normal_one_on_many_users() -> None:
@@ -32,3 +32,16 @@ def test_same_seed_same_interval() -> None:
 def test_no_users_no_difference() -> None:
     nothing = np.array([])
     assert paired_difference(nothing, nothing, seed=0).high == 0.0
+
+
+def test_each_platform_counts_alike_in_the_macro_mean_whatever_its_users() -> None:
+    large, small = np.zeros(1000), np.zeros(10)
+    found = macro_difference([(large + 0.1, large), (small + 0.3, small)], seed=0)
+    assert found.mean == pytest.approx(0.2)
+    assert found.low == pytest.approx(0.2)
+
+
+def test_one_platform_gives_the_interval_of_its_users() -> None:
+    rng = np.random.default_rng(5)
+    better, base = rng.random(300), rng.random(300)
+    assert macro_difference([(better, base)], seed=1) == paired_difference(better, base, seed=1)

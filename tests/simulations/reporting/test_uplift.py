@@ -1,6 +1,11 @@
 import pytest
 
-from simulations.reporting.uplift import comparison_label, comparisons, uplifts
+from simulations.reporting.uplift import (
+    comparison_label,
+    comparisons,
+    pooled_uplifts,
+    uplifts,
+)
 from tests.simulations.reporting.runs import bare
 from tests.simulations.sample_results import platform, sample
 
@@ -58,3 +63,15 @@ def test_short_names_of_comparisons_are_told_in_full() -> None:
     assert found.base == books.systems["local_lstm"].ndcg_10
     label = comparison_label("federated_dp_vs_local")
     assert label == "federated LSTM, DP, against local LSTM"
+
+
+def test_the_macro_mean_is_told_in_percent_and_groups_of_users_in_points() -> None:
+    interval = {"mean": 0.0033, "low": 0.001, "high": 0.005}
+    results = sample(
+        macro_uplift={"fusion_vs_local": {"ndcg@10": interval}},
+        slice_uplift={"fusion_vs_local": {"never seen target": interval}},
+    )
+    whole, group = pooled_uplifts(results)
+    assert (whole.platform, whole.outcome) == ("macro mean", "gain")
+    assert whole.shown.mean == pytest.approx(0.0033 / 0.033)
+    assert (group.platform, group.relative) == ("all users, never seen target", False)
