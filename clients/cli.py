@@ -11,6 +11,7 @@ from clients.commands.approve import approve
 from clients.commands.ingest import ingest
 from clients.commands.init import init
 from clients.commands.join import join
+from clients.commands.metrics import metrics
 from clients.commands.pin import pin
 from clients.commands.plan import plan
 from clients.commands.privacy import privacy
@@ -41,6 +42,7 @@ app.command()(pin)
 app.command()(start)
 app.command()(plan)
 app.command()(approve)
+app.command()(metrics)
 
 app.add_typer(releases, name="releases")
 

@@ -18,8 +18,10 @@ from types import FrameType
 
 from server.home import CoordinatorHome
 from server.link_client import LinkError
+from server.metrics import serve_metrics
 from server.network import CoordinatorNetwork
 from server.run_state import RunState, read_current, write_state
+from server.settings import read_settings
 from shared.errors import FederationError
 from shared.files import write_json
 
@@ -67,6 +69,7 @@ class Service:
                 signal.signal(sign, self._on_signal)
             try:
                 self._network.start()
+                self._show_metrics()
                 logger.info("ready: partners reach the edge, the SuperLink is on loopback")
                 while not self._stopping.is_set() and not self._over():
                     self._tick()
@@ -74,6 +77,15 @@ class Service:
             finally:
                 self._network.stop()
                 self._home.status.unlink(missing_ok=True)
+
+    def _show_metrics(self) -> None:
+        port = read_settings(self._home).metrics.port
+        if not port:
+            return
+        try:
+            serve_metrics(self._home, port)
+        except OSError as error:  # monitoring is no reason not to work
+            logger.warning("no metrics on 127.0.0.1:%d: %s", port, error.strerror)
 
     def _tick(self) -> None:
         self._network.check()

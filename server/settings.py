@@ -54,6 +54,13 @@ class CertificateSettings(StrictModel):
     """Days of the server certificate; `init --renew` makes the next one."""
 
 
+class MetricsSettings(StrictModel):
+    """Metrics for Prometheus, on loopback only."""
+
+    port: Annotated[int, Field(ge=0, le=65535)] = 9464
+    """Port on 127.0.0.1; 0 switches them off."""
+
+
 class CoordinatorSettings(StrictModel):
     """Everything in `coordinator.toml`."""
 
@@ -69,6 +76,8 @@ class CoordinatorSettings(StrictModel):
     """Deadlines of a round."""
     certificates: CertificateSettings = CertificateSettings()
     """Certificates."""
+    metrics: MetricsSettings = MetricsSettings()
+    """Metrics."""
 
     @property
     def host(self) -> str:
@@ -99,6 +108,9 @@ nodes = 900.0                  # how long to wait for enough nodes before an att
 [certificates]
 partner_days = 90
 server_days = 365
+
+[metrics]
+port = 9464                    # GET /metrics on 127.0.0.1, for Prometheus; 0 = off
 """
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from clients.app import make_app
 from clients.data.dataset import Histories
@@ -14,6 +16,7 @@ from clients.policy import NodePolicy
 from clients.rounds import Node, NodeRounds
 from server.coordinator import Coordinator, Gathering, RunSettings
 from server.rounds import Deadlines, RoundReport
+from shared.files import write_atomically
 from shared.models.config import BehaviourConfig
 from shared.optimiser import ServerState
 from shared.plan import TrainingPlan
@@ -66,6 +69,12 @@ def node(plan: TrainingPlan, number: int, root: Path, **changes: object) -> Node
         policy=policy(plan, **changes),
         data=training_data(number),
     )
+
+
+def store_identity(path: Path, key: Ed25519PrivateKey) -> None:
+    """Write an identity as a node keeps it."""
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    write_atomically(path, pem, private=True)
 
 
 class Federation:

@@ -21,7 +21,7 @@ from shared.files import write_json
 from shared.plan import LocalSteps, PrivacyTerms, TrainingPlan
 from shared.wire import SHARE
 from simulations.grid import LocalGrid
-from tests.federation import MODEL, Federation
+from tests.federation import MODEL, Federation, store_identity
 from tests.plans import distributed_plan, make_plan
 
 
@@ -152,7 +152,7 @@ def test_the_commands_show_approve_and_withdraw(tmp_path: Path) -> None:
     from tests.plans import identity
 
     node.home.root.mkdir(parents=True, exist_ok=True)
-    _store_identity(node.home.identity, identity(1))
+    store_identity(node.home.identity, identity(1))
     name = Approvals(node.home.approvals).keep(make_plan())
     home = ["--home", str(node.home.root)]
     assert "waiting" in run.invoke(cli, ["plan", *home]).output
@@ -161,16 +161,3 @@ def test_the_commands_show_approve_and_withdraw(tmp_path: Path) -> None:
     assert "withdrawn" in run.invoke(cli, ["approve", name[:12], "--withdraw", *home]).output
     assert "by policy" in run.invoke(cli, ["approve", "--by-policy", *home]).output
     assert run.invoke(cli, ["approve", *home]).exit_code != 0
-
-
-def _store_identity(path: Path, key: object) -> None:
-    from cryptography.hazmat.primitives.serialization import (
-        Encoding,
-        NoEncryption,
-        PrivateFormat,
-    )
-
-    from shared.files import write_atomically
-
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())  # type: ignore[attr-defined]
-    write_atomically(path, pem, private=True)
