@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import subprocess
@@ -38,23 +39,28 @@ def main() -> None:
 
 
 def _rows(*, small: bool, seconds: float) -> Iterator[Row]:
-    for users, steps, hidden in product(*(SMALL if small else GRID)):
+    yield from _other_rows(small=small, seconds=seconds)
+    shapes = sorted(product(*(SMALL if small else GRID)), key=math.prod)
+    for users, steps, hidden in shapes:  # cheap ones first: a run that is cut short has most rows
         affordable = users * steps * hidden <= OPACUS_ELEMENTS and not small
         yield recurrent.row(users, steps, hidden, seconds, with_opacus=affordable)
     if small:
         yield recurrent.row(64, 20, 64, seconds, with_opacus=True)
+
+
+def _other_rows(*, small: bool, seconds: float) -> Iterator[Row]:
     for users in (64, 256):
         yield recurrent.ragged_row(users, 50, 128, seconds)
+    for users in (64, 256, 1024):
+        yield whole_models.vae_gan_row(users, seconds)
+    for shape in ((64, 20, 64),) if small else (REFERENCE, (1024, 50, 256), (64, 200, 128)):
+        yield memory.row(*shape)
     for items, negatives in ((3_000, None), (50_000, 512), (50_000, None)):
         if not small or negatives:
             yield whole_models.next_item_row(items, negatives, seconds)
-    for users in (64, 256, 1024):
-        yield whole_models.vae_gan_row(users, seconds)
     if not small:
         for users, bands in ((5_000, 1), (5_000, 4), (20_000, 8)):
             yield banded.row(users, 4.0, bands, repeats=5)
-    for shape in ((64, 20, 64),) if small else (REFERENCE, (1024, 50, 256), (64, 200, 128)):
-        yield memory.row(*shape)
 
 
 def _goals(rows: list[Row]) -> list[Row]:
