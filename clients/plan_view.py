@@ -67,8 +67,14 @@ def _privacy(plan: TrainingPlan, partner: Partner | None) -> str:
     )
     return (
         f"user-level (one user at this platform, add or remove): epsilon {terms.epsilon:g}, "
-        f"delta {delta} over the whole plan, {trust}"
+        f"delta {delta} over the whole plan, {trust}{_correlation(terms.bands)}"
     )
+
+
+def _correlation(bands: int) -> str:
+    if bands == 1:
+        return ""
+    return f"; banded noise, {bands} groups of users in turn, noise kept secret between rounds"
 
 
 def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:

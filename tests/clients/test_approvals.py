@@ -135,6 +135,12 @@ def test_shared_noise_is_described_with_the_trust_that_it_needs() -> None:
     assert "all partners but 1" in describe(plan, plan.partners[0], 0.0, 8.0)
 
 
+def test_banded_noise_is_described_as_such() -> None:
+    plan = make_plan(privacy=PrivacyTerms(epsilon=3.0, bands=2))
+    assert "banded noise, 2 groups" in describe(plan, plan.partners[0], 0.0, 8.0)
+    assert "banded" not in describe(make_plan(), None, 0.0, 8.0)
+
+
 def test_a_plan_without_privacy_is_called_that() -> None:
     plan = make_plan(privacy=None)
     assert "NONE" in describe(plan, None, 0.0, 8.0)
