@@ -99,7 +99,7 @@ def replay(lines: list[Line]) -> str:
     plans: dict[str, History] = {}
     budgets: dict[str, Line] = {}
     commits: dict[int, str] = {}
-    bands: dict[tuple[str, str], Line] = {}
+    bands: dict[tuple[str, str, int], Line] = {}
     reserved = set()
     for line in lines[1:]:
         if line["kind"] == "lifetime":
@@ -116,8 +116,8 @@ def replay(lines: list[Line]) -> str:
         elif line["kind"] == "reserve":
             reserved.add(line["seq"])
             budgets[line["plan"]] = line["plan_budget"]
-            for m in line["mechanisms"]:
-                check_bands(m, bands.setdefault((line["plan"], line["model"]), m))
+            for part, m in enumerate(line["mechanisms"]):
+                check_bands(m, bands.setdefault((line["plan"], line["model"], part), m))
                 everything[step_of(m)] += m["steps"]
                 plans.setdefault(line["plan"], Counter())[step_of(m)] += m["steps"]
         else:

@@ -63,7 +63,7 @@ def test_independent_noise_is_charged_as_before() -> None:
     plan = _plan(PrivacyTerms(epsilon=4.0))
     charge = charge_of(plan, plan.partners[0])
     assert charge is not None
-    mechanism = charge.mechanism
+    (mechanism,) = charge.mechanisms
     assert (mechanism.bands, mechanism.steps, mechanism.sample_rate) == (1, 4, 0.25)
 
 
@@ -73,7 +73,7 @@ def test_the_rate_within_a_group_never_exceeds_one() -> None:
     )
     charge = charge_of(plan, plan.partners[0])
     assert charge is not None
-    assert charge.mechanism.sample_rate == 1.0
+    assert charge.mechanisms[0].sample_rate == 1.0
 
 
 def test_a_process_started_between_rounds_goes_on_with_the_kept_noise(

@@ -194,6 +194,13 @@ def test_banded_noise_is_named_in_the_report_and_held_by_the_verifier(tmp_path: 
     assert _verify(tmp_path).returncode == 0
 
 
+def test_a_second_model_beside_the_banded_one_keeps_its_own_noise(tmp_path: Path) -> None:
+    ledger = _ledger(tmp_path)
+    for number in range(2):
+        ledger.reserve(_release(number), [replace(COST, bands=4), COST], plan_budget=LIFETIME)
+    assert _verify(tmp_path).returncode == 0
+
+
 @pytest.mark.parametrize(
     "other", [replace(COST, bands=1), replace(COST, bands=4, noise_multiplier=11.0)]
 )
