@@ -41,6 +41,13 @@ class Fold:
         """The questions at `rows`, in that order."""
         return Fold(contexts=self.contexts.take(rows), targets=self.targets[rows])
 
+    def sample(self, count: int, seed: int) -> Fold:
+        """At most `count` of the questions, drawn with `seed`, in their order."""
+        if len(self) <= count:
+            return self
+        rows = np.random.default_rng(seed).choice(len(self), count, replace=False)
+        return self.take(np.sort(rows))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaveOneOut:

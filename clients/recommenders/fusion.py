@@ -160,7 +160,7 @@ class _Table:
     def of(cls, parts: Mapping[str, Part], fold: Fold, seed: int) -> _Table:
         first = next(iter(parts.values())).log_probabilities(fold.contexts.take([0]))
         fitting = max(1, MEMORY // (4 * len(parts) * first.shape[1]))
-        fold = _some(fold, fitting, seed)
+        fold = fold.sample(fitting, seed)
         logs = np.stack([part.log_probabilities(fold.contexts) for part in parts.values()])
         rows = np.repeat(np.arange(len(fold)), fold.contexts.lengths)
         return cls(
@@ -218,13 +218,6 @@ def _pruned(table: _Table, weights: Float64s) -> Float64s:
         if worse.mean() <= 2 * worse.std() / np.sqrt(len(worse)):
             weights = without
     return weights
-
-
-def _some(fold: Fold, count: int, seed: int) -> Fold:
-    if len(fold) <= count:
-        return fold
-    rows = np.random.default_rng(seed).choice(len(fold), count, replace=False)
-    return fold.take(np.sort(rows))
 
 
 def _log_shares(scores: Float32s) -> Float32s:

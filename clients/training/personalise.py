@@ -129,7 +129,7 @@ def personalise(
     ParameterVectorError
         `start` does not fit the model.
     """
-    judge = _Judge(config, _some(validation, settings.validation_users, seed))
+    judge = _Judge(config, validation.sample(settings.validation_users, seed))
     items = ItemMatrix(vectors=vectors)
     best = _Snapshot(start, items, 0, judge(start, items))
     curve, taken = [best.ndcg], 0
@@ -298,10 +298,3 @@ def log_popularity(training: Histories, n_items: int) -> Tensor:
     counts = np.bincount(training.items, minlength=n_items)
     logs = torch.from_numpy(np.log1p(counts)).float()
     return logs - logs.mean()
-
-
-def _some(fold: Fold, count: int, seed: int) -> Fold:
-    if len(fold) <= count:
-        return fold
-    rows = np.random.default_rng(seed).choice(len(fold), count, replace=False)
-    return fold.take(np.sort(rows))

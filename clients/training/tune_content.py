@@ -1,0 +1,195 @@
+"""From the shared content model to a platform's own, trained without noise: it never leaves.
+
+As `clients.training.personalise` does for behaviour: started from a federated release it is the
+product's last step, started from the public initial weights it is what the platform has alone. It
+stops when validation items are ranked no better and keeps the best state, the start included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from clients.data.dataset import Histories
+from clients.evaluation.metrics import ndcg
+from clients.evaluation.ranking import evaluate
+from clients.evaluation.split import Fold
+from clients.recommenders.content import ContentScorer
+from clients.training.errors import NothingToLearnError
+from clients.training.profiles import ProfileSet
+from shared.config import StrictModel
+from shared.models.config import ContentConfig
+from shared.models.content_vae_gan import ContentVAEGAN, Draws
+from shared.models.item_matrix import ItemMatrix
+from shared.models.losses import draw_negatives
+from shared.models.parameters import Float32s
+from shared.models.torch_parameters import load_vector, read_vector
+
+Progress = Callable[[int, int], None]
+"""Called with (steps done, steps at most); an exception from it ends the training."""
+
+
+class ContentTuning(StrictModel):
+    """How a node fine-tunes the content model for itself."""
+
+    learning_rate: Annotated[float, Field(gt=0)] = 3e-3
+    """Of Adam."""
+    batch_users: Annotated[int, Field(ge=1)] = 256
+    """Users in a step."""
+    negatives: Annotated[int, Field(ge=1)] = 1024
+    """Items against which a following item is compared in larger catalogues."""
+    max_steps: Annotated[int, Field(ge=0)] = 200
+    """Most steps, whatever validation says; 0 leaves the model as it is."""
+    check_every: Annotated[int, Field(ge=1)] = 25
+    """Steps between two looks at validation."""
+    patience: Annotated[int, Field(ge=1)] = 2
+    """Looks without improvement after which training stops."""
+    validation_users: Annotated[int, Field(ge=1)] = 1000
+    """Users looked at; all of them if there are fewer."""
+    draws: Annotated[int, Field(ge=0)] = 4
+    """Contents generated for each user."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentModel:
+    """A platform's own content model; it never leaves the node.
+
+    Attributes
+    ----------
+    config, parameters
+        Shape of the model and its (P,) parameters.
+    draws
+        Contents generated for each user.
+    validation
+        NDCG@10 at each look, the start first.
+    steps
+        Steps taken when the state that was kept was reached.
+    """
+
+    config: ContentConfig
+    parameters: Float32s
+    draws: int
+    validation: tuple[float, ...]
+    steps: int
+
+    def scorer(self, vectors: Tensor) -> ContentScorer:
+        """The model on a catalogue with `vectors` (N, d)."""
+        return ContentScorer(self.config, self.parameters, vectors, draws=self.draws)
+
+
+def tune_content(
+    config: ContentConfig,
+    start: Float32s,
+    vectors: Tensor,
+    training: Histories,
+    validation: Fold,
+    settings: ContentTuning,
+    *,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> ContentModel:
+    """Fine-tune `start` (P,) on one platform; arguments as for `personalise`.
+
+    Raises
+    ------
+    NothingToLearnError
+        No user has two training events.
+    ParameterVectorError
+        `start` does not fit the model.
+    """
+    learner = _Learner(config, start, vectors, training, settings, seed)
+    judge = _Judge(config, vectors, validation, settings, seed)
+    best, kept, curve, waited = start, 0, [judge(start)], 0
+    while learner.steps < settings.max_steps and waited < settings.patience:
+        for _ in range(min(settings.check_every, settings.max_steps - learner.steps)):
+            learner.step()
+            if progress is not None:
+                progress(learner.steps, settings.max_steps)
+        figure = judge(learner.parameters)
+        better = figure > max(curve)
+        waited = 0 if better else waited + 1
+        if better:
+            best, kept = learner.parameters, learner.steps
+        curve.append(figure)
+    return ContentModel(
+        config=config, parameters=best, draws=settings.draws, validation=tuple(curve), steps=kept
+    )
+
+
+class _Judge:
+    """Validation NDCG@10 of parameters."""
+
+    def __init__(
+        self,
+        config: ContentConfig,
+        vectors: Tensor,
+        fold: Fold,
+        settings: ContentTuning,
+        seed: int,
+    ) -> None:
+        self._fold = fold.sample(settings.validation_users, seed)
+        self._config, self._vectors, self._draws = config, vectors, settings.draws
+
+    def __call__(self, parameters: Float32s) -> float:
+        if not len(self._fold):
+            return 0.0
+        scorer = ContentScorer(self._config, parameters, self._vectors, draws=self._draws)
+        ranks = evaluate(scorer, self._fold.contexts, self._fold.targets).ranks
+        return float(ndcg(ranks, 10).mean())
+
+
+class _Learner:
+    """All three networks under one optimiser."""
+
+    def __init__(
+        self,
+        config: ContentConfig,
+        start: Float32s,
+        vectors: Tensor,
+        training: Histories,
+        settings: ContentTuning,
+        seed: int,
+    ) -> None:
+        self._examples = ProfileSet(training, vectors, config)
+        if not self._examples.learnable:
+            raise NothingToLearnError("no user has two training events")
+        self._model = ContentVAEGAN(config)
+        load_vector(self._model, start)
+        self._items, self._settings = ItemMatrix(vectors=vectors), settings
+        self._optimiser = torch.optim.Adam(self._model.parameters(), settings.learning_rate)
+        self._users = np.random.default_rng(seed)
+        self._random = torch.Generator().manual_seed(seed)
+        self.steps = 0
+
+    @property
+    def parameters(self) -> Float32s:
+        """(P,) as they are now."""
+        return read_vector(self._model)
+
+    def step(self) -> None:
+        """One step of Adam on a batch of users."""
+        size = min(self._settings.batch_users, self._examples.users)
+        rows = self._users.choice(self._examples.users, size, replace=False)
+        profiles = self._examples.batch(rows)
+        shape = (*profiles.vectors.shape[:2], self._model.config.latent_dim)
+        draws = Draws(
+            posterior=torch.randn(shape, generator=self._random),
+            prior=torch.randn(shape, generator=self._random),
+        )
+        self._optimiser.zero_grad()
+        losses = self._model.loss_per_user(profiles, self._items, self._negatives(), draws)
+        losses.mean().backward()  # type: ignore[no-untyped-call]
+        self._optimiser.step()
+        self.steps += 1
+
+    def _negatives(self) -> Tensor | None:
+        count = len(self._items)
+        if count <= self._settings.negatives:
+            return None
+        return draw_negatives(self._settings.negatives, count, self._random)
