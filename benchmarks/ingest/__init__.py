@@ -1,0 +1,1 @@
+"""Ingestion of many events in bounded memory, beside plain pandas."""

@@ -1,0 +1,63 @@
+"""One ingestion in a process of its own, so that its peak of memory is its own.
+
+``python -m benchmarks.ingest.one_run isthmus|pandas FOLDER`` prints a JSON line.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+NOW = 1_750_000_000.0
+
+
+def main() -> None:
+    """Measure from the call to the data on the disk; imports are not counted in the time."""
+    system, folder = sys.argv[1], Path(sys.argv[2])
+    work = _isthmus if system == "isthmus" else _pandas
+    wall, cpu, kept = work(folder)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(json.dumps({"wall_s": wall, "cpu_s": cpu, "peak_gib": peak, "kept": kept}))
+
+
+def _isthmus(folder: Path) -> tuple[float, float, int]:
+    from clients.data.config import DataConfig
+    from clients.data.node_ingest import NodeIngestion
+    from clients.data.pseudonyms import PseudonymKey
+    from clients.data.store import NodeStore
+    from clients.home import NodeHome
+
+    config = DataConfig.model_validate(
+        {
+            "events": {
+                "path": str((folder / "events").resolve()),
+                "event_names": {"add to basket": "cart"},
+            },
+            "items": {"path": str((folder / "items.parquet").resolve())},
+            "limits": {"memory": "1GB", "threads": 2, "folder": str(folder)},
+        }
+    )
+    with TemporaryDirectory(dir=folder) as place:
+        home = NodeHome(Path(place))
+        key = PseudonymKey.generate()
+        run = NodeIngestion(home=home, name="shop", config=config, key=key, now=NOW)
+        started = time.perf_counter(), time.process_time()
+        report = run.run(NodeStore(home))
+        wall, cpu = time.perf_counter() - started[0], time.process_time() - started[1]
+    return wall, cpu, report.events.rows_kept
+
+
+def _pandas(folder: Path) -> tuple[float, float, int]:
+    from benchmarks.ingest.plain_pandas import clean
+
+    started = time.perf_counter(), time.process_time()
+    kept = clean(folder, b"k" * 32, NOW)
+    return time.perf_counter() - started[0], time.process_time() - started[1], kept
+
+
+if __name__ == "__main__":
+    main()
