@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow e2e chaos lint check clean compare-metrics bench-private bench-secagg bench-models bench-text fuzz-secagg mutation-secagg
+.PHONY: help demo test test-slow e2e chaos lint check clean compare-metrics bench-private bench-secagg bench-models bench-text bench-ingest fuzz-secagg mutation-secagg
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 22
@@ -56,6 +56,9 @@ bench-models: $(STAMP)  ## item space, shared model and personalisation on valid
 fuzz-secagg: $(STAMP)  ## 100,000 inputs into every decoder of secure aggregation; ARGS="-runs=1000000"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fuzz]'
 	$(BIN)/python fuzz/fuzz_secagg.py -verbosity=0 -print_final_stats=1 $(ARGS)
+
+bench-ingest: $(STAMP)  ## ingestion beside plain pandas, and fifty million events (6 GB of disk); SMALL=1 for a slice
+	$(BIN)/python -m benchmarks.ingest $(if $(SMALL),--small)
 
 bench-text: $(STAMP)  ## seconds a sentence and what the gate accepts, on real titles; DATA=folder
 	$(BIN)/python -m benchmarks.text --data $(DATA) $(if $(SMALL),--small)

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from clients.commands.approve import approve
+from clients.commands.forget import forget
 from clients.commands.ingest import ingest
 from clients.commands.init import init
 from clients.commands.join import join
@@ -17,6 +18,7 @@ from clients.commands.plan import plan
 from clients.commands.privacy import privacy
 from clients.commands.receipts import receipts
 from clients.commands.releases import app as releases
+from clients.commands.rotate_key import rotate_key
 from clients.commands.start import start
 from shared.errors import IsthmusError
 
@@ -35,6 +37,8 @@ def node() -> None:
 
 app.command()(init)
 app.command()(ingest)
+app.command()(forget)
+app.command()(rotate_key)
 app.command()(privacy)
 app.command()(receipts)
 app.command()(join)

@@ -82,6 +82,11 @@ class NodeHome:
         """Key under which the partners compare articles; the coordinator never has it."""
         return self.root / "article.key"
 
+    @property
+    def local_training(self) -> Path:
+        """What an interrupted local training goes on from."""
+        return self.root / "training"
+
     def run(self, run_id: str) -> Path:
         """Working files of one run: update, session, server state."""
         return self.root / "runs" / run_id

@@ -7,7 +7,7 @@ watermark of the event source is part of the snapshot, so no row is skipped eith
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -54,13 +54,15 @@ class NodeIngestion:
     now: float
 
     @classmethod
-    def of(cls, home: NodeHome, name: str, config: DataConfig) -> NodeIngestion:
-        """An ingestion with the node's own key, at this moment."""
+    def of(
+        cls, home: NodeHome, name: str, config: DataConfig, key: PseudonymKey | None = None
+    ) -> NodeIngestion:
+        """An ingestion at this moment, with the node's own key if no other is given."""
         return cls(
             home=home,
             name=name,
             config=config,
-            key=PseudonymKey.load(home.pseudonym_key),
+            key=key or PseudonymKey.load(home.pseudonym_key),
             now=time.time(),
         )
 
@@ -73,16 +75,29 @@ class NodeIngestion:
             The store is as it was.
         """
         with store.changing():
+            store.require_settled_key()
             return self.run_alone(store, progress)
 
-    def run_alone(self, store: NodeStore, progress: Reporter = SILENT) -> ValidationReport:
-        """The same for a caller that is alone with the store already."""
+    def run_alone(
+        self,
+        store: NodeStore,
+        progress: Reporter = SILENT,
+        *,
+        opted_out: Sequence[bytes] | None = None,
+    ) -> ValidationReport:
+        """The same for a caller that is alone with the store already.
+
+        Parameters
+        ----------
+        opted_out
+            Pseudonyms of users who are left out; those of the store if not given.
+        """
         before = self._carried_from(store)
         events = self._events(before)
         items = self._items()
         standing = Standing(
             carried=() if before is None else carried_events(before),
-            opted_out=sorted(store.state.opted_out()),
+            opted_out=sorted(store.state.opted_out()) if opted_out is None else opted_out,
             earliest=self.earliest,
         )
         with cleaned(
@@ -115,6 +130,15 @@ class NodeIngestion:
         usable = before is not None and before.manifest.watermark is not None
         same_key = before is not None and before.manifest.key_id == self.key.key_id
         return before if usable and same_key else None
+
+    def event_source(self) -> Source:
+        """The whole event source, whatever was read before.
+
+        Raises
+        ------
+        NoOriginError
+        """
+        return self._events(None)
 
     def _events(self, before: Snapshot | None) -> Source:
         if not self.config.events.given:

@@ -211,6 +211,10 @@ class Snapshot:
             ordinal=self.manifest.ordinal,
         )
 
+    def event_schema(self) -> pa.Schema:
+        """Columns of `event_batches`."""
+        return parquet.read_schema(self._folder / "events.parquet")
+
     def event_batches(self) -> Iterator[tuple[int, pa.RecordBatch]]:
         """Number of the first row, and rows (item, event, time)."""
         start = 0

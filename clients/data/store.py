@@ -93,8 +93,7 @@ class NodeStore:
 
     @cached_property
     def _key(self) -> PseudonymKey:
-        if next_key_file(self._home).exists():
-            raise OtherKeyError("a change of the pseudonym key is unfinished")
+        self.require_settled_key()
         return PseudonymKey.load(self._home.pseudonym_key)
 
     def pseudonym(self, user_id: str) -> str:
@@ -202,6 +201,16 @@ class NodeStore:
             ) from error
         finally:
             os.close(descriptor)
+
+    def require_settled_key(self) -> None:
+        """Insist that no change of the pseudonym key is under way.
+
+        Raises
+        ------
+        OtherKeyError
+        """
+        if next_key_file(self._home).exists():
+            raise OtherKeyError("a change of the pseudonym key is unfinished")
 
     def snapshot_or_none(self) -> Snapshot | None:
         """The present snapshot, if anything was ingested yet."""
