@@ -50,6 +50,9 @@ bench-secagg: $(STAMP)  ## secure aggregation against plain sums and Flower's fu
 	-$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m benchmarks.secagg $(if $(SMALL),--small)
 
+bench-quality: $(STAMP)  ## scenarios, curve, diversity dial and one round beside the goals; hours, resumable; SMALL=1 for a minute
+	$(BIN)/python -m benchmarks.quality $(if $(SMALL),--small)
+
 bench-models: $(STAMP)  ## item space, shared model and personalisation on validation items; DATA=folder
 	$(BIN)/python -m benchmarks.models --data $(DATA)
 

@@ -1,0 +1,1 @@
+"""Quality: every scenario's figures beside the goals; ``make bench-quality``."""

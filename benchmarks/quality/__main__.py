@@ -1,0 +1,84 @@
+"""``python -m benchmarks.quality``: runs every scenario, writes ``runs/bench/quality.json``."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from benchmarks.quality import cost, dial
+from benchmarks.quality.cases import Case, full, small
+from benchmarks.quality.goals import goals, rows
+from benchmarks.report import Row, goal, write_report
+from shared.models.config import EncoderChoice
+from shared.models.encoders import load_encoder
+from simulations.platforms import load_data, prepare
+from simulations.recipe import Recipe, load_recipe
+from simulations.results import Results, read_results
+from simulations.run import Run
+
+
+def main() -> None:
+    """Run what is left of the chosen cases, then the dial and one round, and report."""
+    options = _options()
+    torch.set_num_threads(1)
+    cases = [c for c in (small() if options.small else full()) if _wanted(c, options.only)]
+    runs = _run(cases, options.data, options.out)
+    shown = next(small()) if options.small else Case(name="", recipe="amazon", folder=options.shown)
+    dial_rows, cost_row = _single(shown, options.data)
+    dial.plot(dial_rows, options.out / "dial.svg")
+    default = dial.default_setting(dial_rows, "mmr")
+    loss = dial.loss_at(dial_rows, "mmr", default)
+    chosen = [goal(f"dial: NDCG@10 lost at the default {default:g} (MMR)", loss, dial.LOSS)]
+    write_report("quality", [*rows(runs), *dial_rows, cost_row], [*goals(runs), *chosen])
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="benchmarks.quality", description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="data sets")
+    parser.add_argument("--out", type=Path, default=Path("runs/quality"), help="runs to continue")
+    parser.add_argument("--only", nargs="*", default=[], help="scenarios; all where none is named")
+    parser.add_argument("--shown", default="amazon_bst", help="data set of the dial and the round")
+    parser.add_argument("--small", action="store_true", help="planted data, about a minute")
+    return parser.parse_args()
+
+
+def _wanted(case: Case, only: Iterable[str]) -> bool:
+    return not only or case.name in only
+
+
+def _run(cases: Iterable[Case], data: Path, out: Path) -> dict[str, list[Results]]:
+    found: dict[str, list[Results]] = {}
+    for case in cases:
+        folder = data / case.folder if case.folder else None
+        where = case.out(out)
+        run = Run(_recipe(case), case.recipe, where, data=folder, seed=case.seed)
+        run.execute(Console())
+        found.setdefault(case.name, []).append(read_results(where))
+    return found
+
+
+def _recipe(case: Case) -> Recipe:
+    return load_recipe(case.recipe, case.sets)
+
+
+def _single(case: Case, data: Path) -> tuple[list[Row], Row]:
+    """The dial on every platform of one data set, and the cost of a round on them."""
+    recipe, encoder = _recipe(case), load_encoder(_recipe(case).encoder)
+    federation = load_data(recipe.data, data / case.folder if case.folder else None, case.seed)
+    cut = partial(recipe.evaluation.split, seed=case.seed)
+    platforms = prepare(federation, encoder, recipe.model, cut, lambda *_: None)
+    choice = EncoderChoice(name=recipe.encoder, fingerprint=encoder.fingerprint)
+    dial_rows = [row for platform in platforms for row in dial.rows(platform)]
+    with tempfile.TemporaryDirectory() as directory:
+        local = recipe.federation.local
+        return dial_rows, cost.row(platforms, choice, recipe.model, local, Path(directory))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""The runs behind the tables: recipes, what of them is set, and seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+SEEDS: Final = (0, 1, 2)
+SYSTEMS: Final = 'systems=["item_knn_tfidf", "local_lstm", "released_dp_lstm", "fusion"]'
+WITHOUT_DP: Final = 'systems=["item_knn_tfidf", "local_lstm", "released_lstm", "fusion"]'
+BST: Final = "amazon_bst"
+CURVE: Final = (1.0, 3.0)
+"""Epsilons of the curve beside the recipes' own 8."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One run.
+
+    Attributes
+    ----------
+    name
+        Scenario, as goals call it.
+    recipe
+        Shipped recipe.
+    folder
+        Folder below the data directory; empty where the recipe needs none.
+    sets
+        ``key=value`` overrides.
+    seed
+        Seed of everything that is not privacy.
+    """
+
+    name: str
+    recipe: str
+    folder: str
+    sets: tuple[str, ...] = ()
+    seed: int = 0
+
+    def out(self, root: Path) -> Path:
+        """Where the run stands; an interrupted one continues there."""
+        return root / f"{self.name}-{self.seed}"
+
+
+def full() -> Iterator[Case]:
+    """Every scenario with every seed, then the curve of the same-vertical one."""
+    for seed in SEEDS:
+        for name in ("same-vertical", "giant-and-small", "new-shop"):
+            yield Case(name=name, recipe=name, folder=BST, seed=seed)
+        yield Case(name="cross-vertical", recipe="cross-vertical", folder=BST, seed=seed)
+        small = ("data.keep_users={toys=0.1}",)
+        yield Case(name="a-tenth", recipe="cross-vertical", folder=BST, sets=small, seed=seed)
+        yield Case(name="tiny", recipe="cross-vertical", folder="amazon_bst_tiny", seed=seed)
+    for epsilon in CURVE:
+        sets = (f"federation.privacy.epsilon={epsilon}",)
+        yield Case(name=f"epsilon-{epsilon:g}", recipe="same-vertical", folder=BST, sets=sets)
+    yield Case(
+        name="epsilon-none", recipe="same-vertical", folder=BST, sets=(WITHOUT_DP, *UNPROTECTED)
+    )
+
+
+UNPROTECTED: Final = (
+    "federation.unprotected_rounds=40",
+    "federation.unprotected_local={steps=1, learning_rate=0.01}",
+    "federation.aggregation={weights='equal', colluders=1}",
+)
+"""The same number of steps without noise; each node's own Adam, as there is nothing to share."""
+
+
+def small() -> Iterator[Case]:
+    """Planted shops, a minute: that everything runs, not what it is worth."""
+    shops = (
+        "data.source=generated",
+        "data.platforms=[]",
+        "data.generated={users=[600], items=[200], events_per_user=8.0}",
+        "data.split={shops=3}",
+        "encoder=hashed-words",
+        "model={item_dim=32, adapter_dim=16, input_dim=8, hidden_dim=8, history_length=10}",
+        "federation.rounds=2",
+        "federation.statistics={frequent=20}",
+        "personalisation={max_steps=20, check_every=10, batch_users=64}",
+        "evaluation.bootstrap_samples=200",
+    )
+    yield Case(name="same-vertical", recipe="same-vertical", folder="", sets=shops)

@@ -1,0 +1,78 @@
+"""Goals of the quality benchmark follow from results; the dial trades accuracy for variety."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks.quality import dial
+from benchmarks.quality.cases import full, small
+from benchmarks.quality.goals import goals, rows
+from simulations.recipe import load_recipe
+from simulations.results import Results
+from tests.simulations.sample_results import sample
+
+
+def _results(mean: float, low: float) -> Results:
+    interval = {"mean": mean, "low": low, "high": mean + 0.01}
+    return sample(
+        macro_uplift={"fusion_vs_local": {"ndcg@10": interval}},
+        slice_uplift={"fusion_vs_local": {"never seen target": interval}},
+    )
+
+
+def _goal(name: str, *seeds: Results) -> dict[str, object]:
+    found = goals({"same-vertical": seeds})
+    return next(row for row in found if row["name"].startswith(name))
+
+
+def test_the_gain_is_relative_to_the_local_fusion_and_averaged_over_seeds() -> None:
+    row = _goal("same-vertical: fusion over local", _results(0.0033, 0.0), _results(0.0066, 0.0))
+    assert row["value"] == pytest.approx(0.15)  # of .044 and .022, macro mean .033
+    assert row["met"]
+
+
+def test_an_interval_of_one_seed_below_zero_misses_the_goal() -> None:
+    row = _goal("same-vertical: interval", _results(0.01, 0.002), _results(0.01, -0.001))
+    assert not row["met"]
+
+
+def test_platforms_that_lose_are_counted() -> None:
+    row = _goal("same-vertical: platforms", _results(0.01, 0.0))
+    assert (row["value"], row["met"]) == (1, False)
+
+
+def test_what_was_not_run_has_no_value_and_is_not_met_by_silence() -> None:
+    row = next(r for r in goals({}) if r["name"].startswith("giant-and-small"))
+    assert (row["value"], row["met"]) == (None, None)
+
+
+def test_every_system_platform_and_difference_has_a_row() -> None:
+    found = rows({"same-vertical": [_results(0.01, 0.0)]})
+    assert {"local_fusion", "fusion", "tfidf"} <= {row.get("system") for row in found}
+    assert {"books", "games", "macro mean", "all users"} == {row["platform"] for row in found}
+
+
+def test_every_case_is_a_valid_recipe() -> None:
+    for case in [*full(), *small()]:
+        load_recipe(case.recipe, case.sets)
+
+
+def test_the_dial_lowers_similarity_and_its_default_stays_within_the_loss() -> None:
+    random = np.random.default_rng(0)
+    vectors = random.standard_normal((60, 8)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    scores = random.random((5, 60)).astype(np.float32)
+    plain = dial._lists(scores, vectors, "mmr", 0.0)
+    varied = dial._lists(scores, vectors, "mmr", 0.7)
+    assert [row.tolist() for row in plain] == np.argsort(-scores, axis=1)[:, :10].tolist()
+    targets = plain[:, 0]
+    before, after = (dial._figures(lists, targets, vectors) for lists in (plain, varied))
+    assert after["ild@10"] > before["ild@10"]
+    found = [
+        {"part": part, "method": "mmr", "dial": d, "ndcg@10": 0.1 - 0.008 * d, "ild@10": d}
+        for part in ("validation", "test")
+        for d in dial.DIALS
+    ]
+    assert dial.default_setting(found, "mmr") == 0.2
+    assert dial.loss_at(found, "mmr", 0.2) == pytest.approx(0.016)
