@@ -17,6 +17,7 @@ from clients.identity import create_identity, load_identity, public_bytes
 from clients.node_data import TrainingData
 from clients.policy import NodePolicy
 from clients.rounds import Node, NodeRounds
+from clients.situation import OwnData, situation
 from server.app import PLAN, ReportFile, load_plan, store_plan
 from server.checkpoint import Checkpoints
 from server.coordinator import Coordinator, RunSettings
@@ -103,6 +104,8 @@ class FederatedResult:
         The coordinator's reports, one for each attempt.
     statistics
         By platform, what its node learned from the statistics; empty where there were none.
+    situations
+        By platform, which scenario the federation looks like to its node.
     """
 
     released: Float32s
@@ -113,6 +116,7 @@ class FederatedResult:
     delta: dict[str, float]
     reports: list[dict[str, Any]]
     statistics: dict[str, PooledCounts]
+    situations: dict[str, str]
 
 
 class FederatedLab:
@@ -215,7 +219,20 @@ class FederatedLab:
             delta=self._deltas(),
             reports=ReportFile(self._coordinator).read(),
             statistics=statistics,
+            situations={
+                partner.name: self._situation(partner, statistics.get(partner.name))
+                for partner in self._plan.partners
+            },
         )
+
+    def _situation(self, partner: Partner, counts: PooledCounts | None) -> str:
+        histories = self._data[partner.id - 1].histories
+        own = OwnData(
+            users=len(histories),
+            events_per_user=float(histories.lengths.mean()) if len(histories) else 0.0,
+            shared_articles=None if counts is None else float((counts.places >= 0).mean()),
+        )
+        return situation(self._plan, partner, own).sentence()
 
     def _epsilons(self, index: int) -> list[float]:
         """Epsilon after each round, from the node's ledger; statistics count into the first."""

@@ -115,6 +115,7 @@ class Outcome:
             epsilon_trusts=private.trusts if private else 0,
             epsilon_alone=_finite(private.alone.get(name)) if private else None,
             delta=private.delta[name] if private else None,
+            situation=private.situations.get(name, "") if private else "",
             systems={s: measured.figures(s, self._epsilon(s, spent)) for s in systems},
             uplift=self._uplifts(name),
             local_fusion=alone,

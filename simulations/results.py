@@ -168,6 +168,8 @@ class PlatformResults(StrictModel):
     """Epsilon without that trust, of the platform's own part; None where noise was not shared, or
     where the platform's own part bounds nothing."""
     delta: Annotated[FiniteFloat, Field(ge=0, lt=1)] | None = None
+    situation: str = ""
+    """Which scenario the federation looks like to this platform's node."""
     systems: dict[SystemName, SystemResult]
     uplift: dict[str, dict[Metric, UpliftInterval]] = Field(default_factory=dict)
     """Comparison (``"fusion_vs_local"``) → metric → interval."""

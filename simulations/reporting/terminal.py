@@ -128,6 +128,9 @@ def _print_uplift(results: Results, console: Console) -> None:
     for uplift in [*found, *pooled_uplifts(results)]:
         sentence = f"{uplift.platform}: {uplift.sentence()}"
         _line(console, sentence, _COLOURS[uplift.outcome])
+    for name, platform in results.platforms.items():
+        if platform.situation:
+            _line(console, f"{name}: {platform.situation}")
 
 
 def _print_privacy(results: Results, console: Console) -> None:
