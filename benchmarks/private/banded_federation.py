@@ -30,37 +30,41 @@ from simulations.platforms import LabPlatform, names, prepare
 
 ENCODER = "hashed-words"
 MODEL = BehaviourConfig(item_dim=128, adapter_dim=128, history_length=10)
+RATES = (0.01, 0.03, 0.1)
+"""Learning rates of the nodes, of which each kind of noise takes its best."""
 TEST_USERS = 4000
 """Users of a platform on whom a model is ranked."""
 
 
 def row(users: int, epsilon: float, bands: Sequence[int], repeats: int) -> dict[str, Any]:
-    """NDCG@10 by number of bands, of `repeats` runs with fresh noise and other initial weights."""
-    runs = {
-        str(count): [
-            quality(users, PrivacyTerms(epsilon=epsilon, bands=count), seed)
-            for seed in range(repeats)
-        ]
-        for count in bands
-    }
+    """NDCG@10 by number of bands, each at its best of `RATES`."""
+    best = {str(count): _best(users, epsilon, count, repeats) for count in bands}
     return {
         "what": "banded noise, federated quality",
         "compared_with": "independent Gaussian noise (1 band) at equal epsilon, same data",
         "users": users,
         "epsilon": epsilon,
-        "ndcg@10": {count: statistics.mean(values) for count, values in runs.items()},
-        "runs": runs,
+        "learning_rate": {count: rate for count, (rate, _) in best.items()},
+        "ndcg@10": {count: statistics.mean(runs) for count, (_, runs) in best.items()},
+        "runs": {count: runs for count, (_, runs) in best.items()},
     }
 
 
-def quality(users: int, terms: PrivacyTerms, seed: int) -> float:
+def _best(users: int, epsilon: float, bands: int, repeats: int) -> tuple[float, list[float]]:
+    """Learning rate with the highest mean, and its runs with fresh noise and initial weights."""
+    terms = PrivacyTerms(epsilon=epsilon, bands=bands)
+    runs = {r: [quality(users, terms, r, seed) for seed in range(repeats)] for r in RATES}
+    return max(runs.items(), key=lambda entry: statistics.mean(entry[1]))
+
+
+def quality(users: int, terms: PrivacyTerms, learning_rate: float, seed: int) -> float:
     """One run: mean over platforms of the released model's NDCG@10."""
     platforms = _platforms(users)
     task = FederatedTask(
         names=names(platforms),
         encoder=EncoderChoice(name=ENCODER, fingerprint=load_encoder(ENCODER).fingerprint),
         model=MODEL,
-        local=LocalSteps(steps=8, batch_users=1024),
+        local=LocalSteps(steps=8, batch_users=1024, learning_rate=learning_rate),
         aggregation=Aggregation(),
         rounds=10,
         privacy=terms,

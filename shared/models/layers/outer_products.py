@@ -52,8 +52,8 @@ class OuterProducts:
     owned
         Nobody else needs `delta`: it may be overwritten, which saves a matrix of its size.
     formed
-        Per-user gradients (B, G * sum(D)) that `squared_norms` formed because that was cheaper
-        than their Gram matrices; the clipped sum is then a matrix-vector product.
+        Per-user gradients (B, G * sum(D)), inputs side by side, that `squared_norms` formed because
+        that was cheaper than their Gram matrices; the clipped sum is then a matrix-vector product.
     """
 
     delta: Tensor
@@ -146,12 +146,11 @@ class OuterProducts:
             delta = block.take_masked(self.delta)
             tokens = [block.take(z) for _, z in self.inputs]
             for place, user in enumerate(everyone[block.rows].tolist()):
-                parts = torch.split_with_sizes(
-                    self.formed[user], [outputs * z.shape[2] for z in tokens]
-                )
-                for part, z in zip(parts, tokens, strict=True):
-                    torch.mm(delta[place].t(), z[place], out=part.view(outputs, z.shape[2]))
-                norms[user] = torch.dot(self.formed[user], self.formed[user])
+                # a user's rows may lie far apart: copied side by side, they multiply faster
+                own, inputs = delta[place].contiguous(), torch.cat([z[place] for z in tokens], 1)
+                formed = self.formed[user]
+                torch.mm(own.t(), inputs, out=formed.view(outputs, self._width))
+                norms[user] = torch.dot(formed, formed)
             bound = _squares(delta).mul_(self._input_squares(tokens)).sqrt_().sum(1)
             norms[block.rows] = _with_slack(norms[block.rows], bound)
             if self.bias is not None:
@@ -164,9 +163,8 @@ class OuterProducts:
             return ()
         if kept is not None:
             formed, weights = formed[kept], weights[kept]
-        total = weights.to(formed.dtype) @ formed
-        parts = torch.split_with_sizes(total, [outputs * z.shape[1] for _, z in self.inputs])
-        return tuple(part.view(outputs, -1) for part in parts)
+        total = (weights.to(formed.dtype) @ formed).view(outputs, self._width)
+        return torch.split_with_sizes(total, [z.shape[1] for _, z in self.inputs], 1)
 
     def _bias_sum(self, weights: Tensor, rows: Tensor | None) -> Tensor:
         delta, factors = self.delta, self.layout.spread(weights)
