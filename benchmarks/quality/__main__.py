@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from benchmarks.quality import cost, dial
+from benchmarks.quality import cost, curve, dial
 from benchmarks.quality.cases import Case, full, small
 from benchmarks.quality.goals import goals, rows
 from benchmarks.report import Row, goal, write_report
@@ -32,10 +32,13 @@ def main() -> None:
     shown = next(small()) if options.small else Case(name="", recipe="amazon", folder=options.shown)
     dial_rows, cost_row = _single(shown, options.data)
     dial.plot(dial_rows, options.out / "dial.svg")
+    curve_rows = curve.rows(runs)
+    curve.plot(curve_rows, options.out / "curve.svg")
     default = dial.default_setting(dial_rows, "mmr")
     loss = dial.loss_at(dial_rows, "mmr", default)
     chosen = [goal(f"dial: NDCG@10 lost at the default {default:g} (MMR)", loss, dial.LOSS)]
-    write_report("quality", [*rows(runs), *dial_rows, cost_row], [*goals(runs), *chosen])
+    everything = [*rows(runs), *curve_rows, *dial_rows, cost_row]
+    write_report("quality", everything, [*goals(runs), *chosen])
 
 
 def _options() -> argparse.Namespace:

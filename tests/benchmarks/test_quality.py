@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from benchmarks.quality import dial
+from benchmarks.quality import curve, dial
 from benchmarks.quality.cases import full, small
 from benchmarks.quality.goals import goals, rows
 from simulations.recipe import load_recipe
@@ -76,3 +78,14 @@ def test_the_dial_lowers_similarity_and_its_default_stays_within_the_loss() -> N
     ]
     assert dial.default_setting(found, "mmr") == 0.2
     assert dial.loss_at(found, "mmr", 0.2) == pytest.approx(0.016)
+
+
+def test_the_curve_runs_from_the_most_private_to_no_privacy_of_one_seed(tmp_path: Path) -> None:
+    one, other = sample(seed=0), sample(seed=1)
+    found = curve.rows({"epsilon-none": [one], "epsilon-1": [one], "same-vertical": [one, other]})
+    assert [row["epsilon"] for row in found] == ["1", "8", "none"]
+    assert found[0]["local fusion"] == pytest.approx(0.033)
+    curve.plot(found, tmp_path / "curve.svg")
+    assert (tmp_path / "curve.svg").stat().st_size > 0
+    curve.plot(found[:1], tmp_path / "none.svg")
+    assert not (tmp_path / "none.svg").exists()
