@@ -34,6 +34,9 @@ LOCAL_PARTS: Final[dict[str, Callable[[], Recommender]]] = {
 """Parts of the fusion beside the behaviour model; see docs/evaluation.md for their choice."""
 
 MODEL_PART: Final = "behaviour_lstm"
+CONTENT_PART: Final = "content_vae_gan"
+FEDERATED_CONTENT_PART: Final = "federated_content_vae_gan"
+"""The node's own content model, and the federation's, fine-tuned at the node."""
 RELEASED_PART: Final = "released_lstm"
 PERSONAL_PART: Final = "federated_lstm"
 """The node's own LSTM, the federation's as it was released, and the same fine-tuned."""
@@ -54,7 +57,7 @@ def fusion_parts(
     Parameters
     ----------
     models
-        Behaviour models by part.
+        Behaviour and content models by part.
     pooled
         Recommenders of the federation's statistics, not fitted yet.
     """

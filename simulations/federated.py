@@ -25,7 +25,7 @@ from shared.errors import LabError
 from shared.files import write_json
 from shared.models.config import BehaviourConfig, EncoderChoice
 from shared.models.parameters import Float32s
-from shared.plan import Aggregation, LocalSteps, Partner, PrivacyTerms, TrainingPlan
+from shared.plan import Aggregation, ContentTerms, LocalSteps, Partner, PrivacyTerms, TrainingPlan
 from shared.privacy.accounting import Cost, epsilon, trusting_nobody
 from shared.progress import Step
 from shared.start import session_policy
@@ -69,6 +69,8 @@ class FederatedTask:
         Public seed of the first global model.
     statistics
         What is counted of shared articles before the first round; None counts nothing.
+    content
+        The content model trained in the same rounds; None trains the behaviour model alone.
     """
 
     names: tuple[str, ...]
@@ -80,6 +82,7 @@ class FederatedTask:
     privacy: PrivacyTerms | None
     seed: int
     statistics: StatisticsTerms | None = None
+    content: ContentTerms | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,9 +92,11 @@ class FederatedResult:
     Attributes
     ----------
     released
-        (P,) the model that nodes serve.
+        (P,) the behaviour model that nodes serve.
+    content
+        The content model of the same rounds; empty where the plan has none.
     curve
-        Round number and released model after it, round 0 included.
+        Round number and released behaviour model after it, round 0 included.
     epsilon
         By platform: epsilon after each round, from the node's own ledger; empty without privacy.
     alone
@@ -109,6 +114,7 @@ class FederatedResult:
     """
 
     released: Float32s
+    content: Float32s
     curve: list[tuple[int, Float32s]]
     epsilon: dict[str, list[float]]
     alone: dict[str, float]
@@ -207,9 +213,11 @@ class FederatedLab:
             problem = f"{rounds[-1] if rounds else 0} of {self._plan.rounds} rounds are done"
             raise UnfinishedFederationError(problem, where=str(self._coordinator))
         policy = session_policy(self._plan)
-        curve = [(r, checkpoints.load(r).released(self._plan)) for r in rounds]
+        released = [(r, checkpoints.load(r).released(self._plan)) for r in rounds]
+        curve = [(r, self._plan.split(model)[0]) for r, model in released]
         return FederatedResult(
             released=curve[-1][1],
+            content=self._plan.split(released[-1][1])[1],
             curve=curve,
             epsilon={p.name: self._epsilons(i) for i, p in enumerate(self._plan.partners)},
             alone={p.name: self._alone(i) for i, p in enumerate(self._plan.partners)}
@@ -294,6 +302,7 @@ class FederatedLab:
             partners=partners,
             encoder=task.encoder,
             model=task.model,
+            content=task.content,
             initial_seed=task.seed,
             local=task.local,
             aggregation=task.aggregation,

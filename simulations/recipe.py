@@ -15,10 +15,11 @@ from clients.data.dataset import Histories
 from clients.evaluation.other_splits import time_split, user_fold
 from clients.evaluation.split import LeaveOneOut, leave_one_out
 from clients.training.personalise import PersonalisationConfig
+from clients.training.tune_content import ContentTuning
 from shared.config import StrictModel, parse, read_toml
 from shared.errors import LabError
 from shared.models.config import BehaviourConfig
-from shared.plan import Aggregation, LocalSteps, PrivacyTerms
+from shared.plan import Aggregation, ContentTerms, LocalSteps, PrivacyTerms
 from shared.statistics import StatisticsTerms
 from simulations.datasets.generated import GeneratorSettings
 from simulations.datasets.shops import ShopSplit
@@ -78,6 +79,15 @@ class FederationRecipe(StrictModel):
     statistics: StatisticsTerms | None = None
     """Statistics of shared articles in the private run, inside the same epsilon; parts of the
     fusion. Articles are the same where their ids are."""
+
+
+class ContentRecipe(StrictModel):
+    """The content VAE-GAN beside the LSTM: in the plan of every federated run, tuned locally."""
+
+    terms: ContentTerms = ContentTerms()
+    """What the plan says of it."""
+    tuning: ContentTuning = ContentTuning()
+    """Local training, without noise: of the local system from the start, of the others after."""
 
 
 class CentralisedRecipe(StrictModel):
@@ -143,6 +153,9 @@ class Recipe(StrictModel):
     """The centralised system."""
     federation: FederationRecipe = FederationRecipe()
     """The federated systems."""
+    content: ContentRecipe | None = None
+    """The content model, whose systems run only with this section. It shares the epsilon of the
+    private run; plans with shared noise cannot have it."""
     evaluation: EvaluationRecipe = EvaluationRecipe()
     """The comparison."""
     fusion_models: tuple[FusionModel, ...] = ("local", "released")

@@ -23,6 +23,7 @@ from clients.training.personalise import PersonalModel, personalise
 from shared.files import write_atomically
 from shared.models.behaviour_parameters import initial_parameters
 from shared.models.config import EncoderChoice
+from shared.models.content_parameters import initial_content
 from shared.models.encoders import load_encoder
 from shared.models.item_matrix import ItemMatrix
 from shared.models.parameters import Float32s
@@ -30,6 +31,8 @@ from shared.plan import PrivacyTerms
 from shared.progress import Reporter, Step, reporter
 from simulations.baselines import (
     BASELINES,
+    CONTENT_PART,
+    FEDERATED_CONTENT_PART,
     MODEL_PART,
     PERSONAL_PART,
     RELEASED_PART,
@@ -37,6 +40,7 @@ from simulations.baselines import (
     fusion_parts,
 )
 from simulations.centralised import train_centralised
+from simulations.content_models import CONTENT, content_systems, kept_content, load_content
 from simulations.federated import FederatedLab, FederatedResult, FederatedTask
 from simulations.measured import Measured
 from simulations.outcome import LOCAL_FUSION, Outcome, write_validation
@@ -133,6 +137,8 @@ class Run:
         for system, source in RELEASED.items():
             if system in self._recipe.systems:
                 self._measure_released(system, source, report)
+        for system in content_systems(self._recipe.systems, self._recipe.content):
+            self._content(system, report)
         if "fusion" in self._recipe.systems:
             self._fuse(report)
 
@@ -200,6 +206,21 @@ class Run:
         items = ItemMatrix(vectors=platform.vectors)
         return BehaviourScorer(self._recipe.model, self._runs[source].released, items)
 
+    def _content(self, system: SystemName, report: Reporter) -> None:
+        content, source = self._recipe.content, CONTENT[system]
+        if content is None:
+            return
+        start = initial_content(content.terms.model, self._seed)
+        if source is not None:
+            start = self._trained(source, report).content
+        with self._timed(f"{system}.personal", report, f"{system}: personal models") as step:
+            for index, platform in enumerate(self._platforms):
+                path, part = self._model_path(system, platform), _part(step, index, self._platforms)
+                model = kept_content(path, content, start, platform, self._seed, part)
+                scorer = partial(model.scorer, platform.vectors)
+                self._outcome.measured[platform.name].measure(system, scorer)
+                step(index + 1, len(self._platforms), platform.name)
+
     def _centralised(self, report: Reporter) -> Float32s:
         path = self._work.root / "centralised.safetensors"
         if not path.exists():
@@ -225,6 +246,7 @@ class Run:
             privacy=privacy,
             seed=self._seed,
             statistics=terms.statistics if privacy else None,
+            content=self._recipe.content.terms if self._recipe.content else None,
         )
         data = [platform.training_data() for platform in self._platforms]
         ids = [platform.catalogue.item_ids for platform in self._platforms]
@@ -266,7 +288,8 @@ class Run:
 
     def _alone(self, platform: LabPlatform) -> dict[str, Part]:
         """Parts that the platform has without the federation."""
-        return fusion_parts(platform, {MODEL_PART: self._personal_scorer("local_lstm", platform)})
+        models = {MODEL_PART: self._personal_scorer("local_lstm", platform)}
+        return fusion_parts(platform, models | self._contents(platform, None))
 
     def _joined(self, source: SystemName, platform: LabPlatform) -> dict[str, Part]:
         """The same and what the federation adds: learned models, private statistics."""
@@ -278,8 +301,20 @@ class Run:
             models[RELEASED_PART] = self._released(source, platform)
         if "personal" in wanted and source in systems:
             models[PERSONAL_PART] = self._personal_scorer(source, platform)
+        models |= self._contents(platform, source)
         counts = self._runs[source].statistics.get(platform.name)
         return fusion_parts(platform, models, counts.recommenders() if counts else {})
+
+    def _contents(self, platform: LabPlatform, joined: SystemName | None) -> dict[str, Scorer]:
+        """Content models of a platform: its own, and that of the federated run `joined`."""
+        content, found = self._recipe.content, dict[str, Scorer]()
+        for system in content_systems(self._recipe.systems, content):
+            if content is None or CONTENT[system] not in (None, joined):
+                continue
+            name = FEDERATED_CONTENT_PART if CONTENT[system] else CONTENT_PART
+            model = load_content(self._model_path(system, platform), content)
+            found[name] = model.scorer(platform.vectors)
+        return found
 
     def _personal_scorer(self, system: SystemName, platform: LabPlatform) -> Scorer:
         return load(self._model_path(system, platform), self._recipe.model).scorer()

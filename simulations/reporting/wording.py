@@ -25,6 +25,11 @@ _LABELS: Final[dict[str, str]] = {
     "partners_popularity": "popularity at all partners",
     "partners_item_knn": "item kNN of all partners",
     "centralised_lstm": "centralised LSTM",
+    "local_content": "local content",
+    "federated_content": "federated content, no DP",
+    "federated_dp_content": "federated content, DP",
+    "content_vae_gan": "content VAE-GAN",
+    "federated_content_vae_gan": "content VAE-GAN, federated",
     "fusion": "fusion",
     "behaviour_lstm": "behaviour LSTM",
     "recent_item_knn": "item kNN, recent items",
@@ -35,6 +40,8 @@ _USES: Final[dict[str, Use]] = {
     "released_lstm": "federation, no privacy",
     "released_dp_lstm": "federation, private",
     "centralised_lstm": "pooled data",
+    "federated_content": "federation, no privacy",
+    "federated_dp_content": "federation, private",
     "fusion": "federation, private",
 }
 _METRIC_LABELS: Final[dict[Metric, str]] = {

@@ -36,6 +36,15 @@ unprotected_rounds = 2
 local = { steps = 2, batch_users = 16 }
 unprotected_local = { steps = 2, batch_users = 16 }
 
+[content.terms]
+model = { item_dim = 32, latent_dim = 4, hidden_dim = 8 }
+local = { steps = 1, batch_users = 16 }
+
+[content.tuning]
+max_steps = 4
+check_every = 2
+batch_users = 16
+
 [personalisation]
 max_steps = 4
 check_every = 2
@@ -81,6 +90,9 @@ def test_every_system_is_measured_on_every_platform_and_private_ones_show_epsilo
         assert platform.systems["federated_dp_lstm"].epsilon == platform.epsilon
         assert platform.systems["fusion"].epsilon == platform.epsilon
         assert platform.systems["federated_lstm"].epsilon is None
+        assert platform.systems["federated_dp_content"].epsilon == platform.epsilon
+        assert platform.systems["local_content"].epsilon is None
+        assert {"content_vae_gan", "federated_content_vae_gan"} <= platform.fusion_weights.keys()
         assert "ndcg@10" in platform.uplift["fusion_vs_local"]
         assert platform.local_fusion is not None
     assert set(results.macro) == set(SYSTEMS)
