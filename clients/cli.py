@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from clients.commands.approve import approve
+from clients.commands.doctor import doctor
 from clients.commands.forget import forget
 from clients.commands.ingest import ingest
 from clients.commands.init import init
@@ -36,6 +37,7 @@ def node() -> None:
 
 
 app.command()(init)
+app.command()(doctor)
 app.command()(ingest)
 app.command()(forget)
 app.command()(rotate_key)

@@ -184,7 +184,19 @@ def cleaned(
         yield Cleaned(database=database, report=report, ordinal=unit == "position")
 
 
-def _event_intake(source: Source, mapping: SourceMapping, key: PseudonymKey) -> Intake:
+def require_mapped(events: Source, items: Source | None, mapping: SourceMapping) -> None:
+    """Insist that the sources can be read and have the columns that the mapping names.
+
+    Raises
+    ------
+    DataError
+    """
+    _event_intake(events, mapping, None)
+    if items is not None:
+        _item_intake(items, mapping)
+
+
+def _event_intake(source: Source, mapping: SourceMapping, key: PseudonymKey | None) -> Intake:
     columns = mapping.events.columns
     wanted = {
         USER: columns.user_id,
