@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow e2e chaos lint check clean compare-metrics bench-private bench-secagg bench-models bench-text bench-ingest fuzz-secagg mutation-secagg
+.PHONY: help demo test test-slow e2e chaos lint check clean compare-metrics bench-private bench-secagg bench-models bench-round bench-text bench-ingest fuzz-secagg mutation-secagg
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 22
@@ -31,6 +31,9 @@ e2e: $(STAMP)  ## coordinator and three nodes as processes, in namespaces where 
 
 chaos: $(STAMP)  ## kill everybody everywhere: nothing lost, nothing doubled, nothing under-counted; SMALL=1 for one seed
 	$(BIN)/python -m benchmarks.network.chaos $(if $(SMALL),--small)
+
+bench-round: $(STAMP)  ## time and bytes of a round against Flower's FedAvg; SMALL=1 for a slice
+	$(BIN)/python -m benchmarks.network.rounds $(if $(SMALL),--small)
 
 lint: $(STAMP)  ## formatting, lint, types, import contract
 	$(BIN)/ruff check .

@@ -174,8 +174,8 @@ def check_bundle(fab: Fab, allowed: frozenset[str]) -> None:
         raise BundleRefusedError(f"bundle {found}")
 
 
-def main() -> None:
-    """Entry point: ``python -m clients.executor --home DIR --port N``."""
+def main(app: ClientApp | None = None) -> None:
+    """Entry point: ``python -m clients.executor --home DIR --port N``; runs the node's app."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
@@ -184,8 +184,10 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     logging.getLogger("flwr").propagate = False  # it has a handler of its own
-    from clients.app import app
+    if app is None:
+        from clients.app import app as installed
 
+        app = installed
     terms = ExecutorTerms(
         home=NodeHome(arguments.home),
         port=arguments.port,

@@ -51,9 +51,13 @@ class NodeService:
         The node.
     config
         The section ``[federation]`` of its configuration.
+    executor
+        Module that answers messages; another one only to measure something else in its place.
     """
 
-    def __init__(self, home: NodeHome, config: FederationConfig) -> None:
+    def __init__(
+        self, home: NodeHome, config: FederationConfig, executor: str = "clients.executor"
+    ) -> None:
         self._home, self._network = home, NetworkHome.of(home)
         if not self._network.certificate.exists():
             raise NotJoinedError("this node has no certificate", where=str(self._network.root))
@@ -61,7 +65,7 @@ class NodeService:
         runtime_port = config.runtime_port or _free_port()
         self._prepare()
         self._supernode = Child(self._supernode_spec(runtime_port))
-        self._executor = Child(self._executor_spec(runtime_port, config))
+        self._executor = Child(self._executor_spec(executor, runtime_port, config))
         self._stopping = threading.Event()
         self._said = 0.0
 
@@ -165,11 +169,11 @@ class NodeService:
             delays=(1.0, 5.0, 15.0),  # Flower turns a node away that it still believes online
         )
 
-    def _executor_spec(self, runtime_port: int, config: FederationConfig) -> ChildSpec:
+    def _executor_spec(self, module: str, runtime_port: int, config: FederationConfig) -> ChildSpec:
         command = [
             sys.executable,
             "-m",
-            "clients.executor",
+            module,
             "--home",
             str(self._home.root.resolve()),
         ]

@@ -118,7 +118,7 @@ class Edge:
         if scope["type"] != "http":  # no web sockets, no lifespan
             return
         answer = await self._answer(scope, receive)
-        if answer.status in (403, 408, 413):
+        if answer in (FORBIDDEN, TOO_SLOW, TOO_LARGE):
             logger.warning("refused: %d %s", answer.status, _shown(scope))
         length = (b"content-length", str(len(answer.body)).encode())
         headers = [*answer.headers, length]

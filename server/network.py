@@ -36,9 +36,11 @@ class CoordinatorNetwork:
     ----------
     home
         The coordinator.
+    executor
+        Module that works on tasks; another one only to measure something else in its place.
     """
 
-    def __init__(self, home: CoordinatorHome) -> None:
+    def __init__(self, home: CoordinatorHome, executor: str = "server.executor") -> None:
         self._home, self._settings = home, read_settings(home)
         environment = {"FLWR_HOME": str(home.link.resolve())}
         self._link = Child(
@@ -52,7 +54,7 @@ class CoordinatorNetwork:
         self._executor = Child(
             ChildSpec(
                 name="executor",
-                command=[sys.executable, "-m", "server.executor", str(home.root.resolve())],
+                command=[sys.executable, "-m", executor, str(home.root.resolve())],
                 log=home.link / "executor.log",
                 environment=environment,
                 delays=(0.5, 1.0, 5.0),

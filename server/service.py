@@ -46,11 +46,19 @@ class Service:
         The coordinator.
     once
         End when the current run has finished or failed.
+    network
+        Its processes; the usual ones if not given.
     """
 
-    def __init__(self, home: CoordinatorHome, *, once: bool = False) -> None:
+    def __init__(
+        self,
+        home: CoordinatorHome,
+        *,
+        once: bool = False,
+        network: CoordinatorNetwork | None = None,
+    ) -> None:
         self._home, self._once = home, once
-        self._network = CoordinatorNetwork(home)
+        self._network = network or CoordinatorNetwork(home)
         self._stopping = threading.Event()
         self._carried: tuple[str, int] | None = None
         """Run and start of the executor that carries it, if this service started it."""

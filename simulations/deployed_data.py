@@ -24,14 +24,16 @@ fingerprint = "{fingerprint}"
 
 [model]
 history_length = 30
-input_dim = 32
-hidden_dim = 32
+input_dim = {width}
+hidden_dim = {width}
 
 [local]
-steps = 4
+steps = {steps}
 batch_users = 128
 
 [aggregation]
+ring_bits = {ring_bits}
+update_range = {update_range}
 
 [privacy]
 epsilon = 8.0
@@ -60,13 +62,34 @@ class DeployedData:
         return path
 
 
-def movielens(rounds: int) -> DeployedData:
-    """Three film sites that share users but no film, as in the recipe `quickstart`."""
+def movielens(
+    rounds: int,
+    *,
+    width: int = 32,
+    steps: int = 4,
+    ring_bits: int = 32,
+    update_range: float = 1.0,
+) -> DeployedData:
+    """Three film sites that share users but no film, as in the recipe `quickstart`.
+
+    Parameters
+    ----------
+    rounds, width, steps, ring_bits, update_range
+        Rounds, width of the model, local steps, and the ring of secure aggregation.
+    """
     recipe = load_recipe("quickstart")
     encoder = load_encoder(recipe.encoder)
     federation = load_data(recipe.data, None, 1)
     platforms = prepare(federation, encoder, recipe.model, leave_one_out, lambda *_: None)
-    plan = PLAN.format(rounds=rounds, encoder=recipe.encoder, fingerprint=encoder.fingerprint)
+    plan = PLAN.format(
+        rounds=rounds,
+        width=width,
+        steps=steps,
+        ring_bits=ring_bits,
+        update_range=update_range,
+        encoder=recipe.encoder,
+        fingerprint=encoder.fingerprint,
+    )
     return DeployedData(
         training={p.name: p.training_data() for p in platforms},
         plan=plan,

@@ -123,8 +123,11 @@ class Deployment:
     def start(self, party: str, *arguments: str) -> None:
         """Start the service of a party: the coordinator's, or a node's."""
         script = "isthmus-coordinator" if party == "coordinator" else "isthmus-node"
-        prefix = self.places.get(party, Place()).prefix
-        command = [*prefix, program(script), "start", "--home", str(self.root / party), *arguments]
+        self.launch(party, program(script), "start", "--home", str(self.root / party), *arguments)
+
+    def launch(self, party: str, *arguments: str) -> None:
+        """Start any command as a party's service, where that party runs."""
+        command = [*self.places.get(party, Place()).prefix, *arguments]
         with (self.root / f"{party}.log").open("ab") as log:
             self.processes[party] = subprocess.Popen(  # noqa: S603
                 command,

@@ -43,6 +43,14 @@ class Machines:
         counters = _counters(text)
         return sum(counters[name] for name in _COUNTERS)
 
+    def wire_bytes(self, party: str) -> tuple[int, int]:
+        """Bytes that a node's wire has carried so far: to the node, from the node."""
+        command = [*self.places[party].prefix, "cat", "/proc/net/dev"]
+        text = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603
+        line = next(line for line in text.splitlines() if line.strip().startswith("eth0:"))
+        columns = line.partition(":")[2].split()
+        return int(columns[0]), int(columns[8])
+
     def run(self, party: str, code: str) -> str:
         """Run a line of Python on a party's machine; returns what it printed."""
         command = [*self.places[party].prefix, sys.executable, "-c", code]

@@ -25,6 +25,7 @@ from tests.plans import KEY, identity, public
 
 MODEL = BehaviourConfig(item_dim=16, adapter_dim=8, input_dim=6, hidden_dim=6, history_length=10)
 
+HASTY = Deadlines(training=0.3, stage=0.3, pause=0.01)
 IMPATIENT = Gathering(all_seconds=0.0, enough_seconds=0.0, approval_seconds=0.0)
 
 
@@ -88,9 +89,10 @@ class Federation:
         fault: Fault | None = None,
         reply_fault: Fault | None = None,
         fresh: bool = False,
+        patient: bool = False,
         **changes: object,
     ) -> None:
-        self.plan, self.root, self.fresh = plan, root, fresh
+        self.plan, self.root, self.fresh, self.patient = plan, root, fresh, patient
         self.nodes = {p.id: node(plan, p.id, root, **changes) for p in plan.partners}
         self.rounds = {i: NodeRounds(n) for i, n in self.nodes.items()}
         self.reports: list[RoundReport] = []
@@ -103,7 +105,7 @@ class Federation:
         """Run the plan to its end."""
         settings = RunSettings(
             directory=self.root / "coordinator",
-            deadlines=Deadlines(training=0.3, stage=0.3, pause=0.01),
+            deadlines=Deadlines() if self.patient else HASTY,
             gathering=gathering or IMPATIENT,
         )
         signature = self.plan.sign(KEY)
