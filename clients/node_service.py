@@ -18,6 +18,7 @@ from types import FrameType
 
 from cryptography import x509
 
+from clients.clock import ClockError, check_clock
 from clients.connector import Connector, Route
 from clients.enrolment import NotJoinedError, read_invitation
 from clients.federation_config import FederationConfig
@@ -32,6 +33,7 @@ from shared.processes import Child, ChildSpec, program
 
 TICK_SECONDS = 0.5
 SAY_EVERY_SECONDS = 5.0
+CLOCK_AGAIN_SECONDS = 30.0
 logger = logging.getLogger(__name__)
 
 
@@ -67,7 +69,7 @@ class NodeService:
         self._supernode = Child(self._supernode_spec(runtime_port))
         self._executor = Child(self._executor_spec(executor, runtime_port, config))
         self._stopping = threading.Event()
-        self._said = 0.0
+        self._said = self._clock_next = 0.0
 
     def run(self) -> None:
         """Work until a signal arrives.
@@ -95,12 +97,24 @@ class NodeService:
 
     def _tick(self) -> None:
         self._executor.check()
-        if self._supernode.due():
+        if self._supernode.due() and self._clock_is_right():
             sign_off(self._network, self._connector_port)
             self._supernode.check()
         if time.monotonic() - self._said > SAY_EVERY_SECONDS:
             self._said = time.monotonic()
             write_json(self._network.status, self._status())
+
+    def _clock_is_right(self) -> bool:
+        """Whether the coordinator would believe our signatures; says so now and then if not."""
+        if time.monotonic() < self._clock_next:
+            return False
+        try:
+            check_clock(self._network, self._connector_port)
+        except ClockError as error:
+            logger.error("%s", error)
+            self._clock_next = time.monotonic() + CLOCK_AGAIN_SECONDS
+            return False
+        return True
 
     def _status(self) -> dict[str, object]:
         expires = x509.load_pem_x509_certificate(self._certificate()).not_valid_after_utc

@@ -63,7 +63,7 @@ def configuration(app: Any, home: CoordinatorHome, settings: CoordinatorSettings
         interface="asgi3",
         access_log=False,
         server_header=False,
-        date_header=False,
+        date_header=True,  # nodes compare their clock with it
         proxy_headers=False,
         log_config=None,
         limit_concurrency=settings.edge.max_connections,

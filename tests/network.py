@@ -58,6 +58,7 @@ def serving(server: uvicorn.Server) -> Iterator[None]:
     thread.start()
     try:
         while not server.started:
+            assert thread.is_alive(), "the server did not start"
             time.sleep(0.01)
         yield
     finally:

@@ -14,7 +14,6 @@ import json
 import statistics
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -69,11 +68,8 @@ def _deployed(
         plan = data.write_plan(root / "plan.toml")
         deployment.coordinate("start", "--plan", str(plan), "--propose-only")
         _start(deployment, names, rounds, parameters, fedavg=fedavg)
-        while len(deployment.status()["partners"]) and not _all_online(deployment):
-            time.sleep(1.0)
-        before = _wire(apart, names)
         state = deployment.wait_for_end(WAIT_SECONDS)
-        wire = _wire(apart, names) - before
+        wire = _wire(apart, names)  # from nothing: starting up included, for both
         print(f"{name}: {state['state']} {state['problem']}", file=sys.stderr)
         row = _fedavg_row(deployment, parameters) if fedavg else _our_row(deployment)
     payload = row["bytes_payload"]
@@ -93,10 +89,6 @@ def _start(
         role = "coordinator" if party == "coordinator" else "node"
         command = ["env", *variables, sys.executable, "-m", "benchmarks.network.fedavg"]
         deployment.launch(party, *command, role, str(deployment.root / party))
-
-
-def _all_online(deployment: Deployment) -> bool:
-    return all(partner["online"] for partner in deployment.status()["partners"])
 
 
 def _wire(apart: Machines | None, names: list[str]) -> int:
