@@ -37,9 +37,11 @@ from flwr.supernode.runtime.run_clientapp import pull_task_input, push_message, 
 
 from clients.home import NodeHome
 from clients.network_home import NetworkHome
+from clients.preparation import refresh_training
 from shared.app_bundle import bundle_hash
-from shared.errors import FederationError
+from shared.errors import FederationError, IsthmusError
 from shared.files import write_atomically
+from shared.wire import START
 
 ACQUIRE = "/flwr.proto.Runtime/AcquireTask"
 POLL_SECONDS = 0.1
@@ -129,6 +131,8 @@ class NodeExecutor:
         """The reply to one message; an error reply holds a code and nothing else."""
         try:
             check_bundle(fab, self._terms.allowed)
+            if message.metadata.message_type == START:
+                refresh_training(self._terms.home)
             own = Context(
                 run_id=context.run_id,
                 node_id=context.node_id,
@@ -140,6 +144,9 @@ class NodeExecutor:
         except BundleRefusedError as error:
             logger.warning("%s", error)
             refusal = Error(ErrorCode.INVALID_FAB, error.code)
+        except IsthmusError as error:
+            logger.warning("%s", error)
+            refusal = Error(ErrorCode.CLIENT_APP_RAISED_EXCEPTION, error.code)
         except Exception:  # a stage that the app does not have, or a fault of ours
             logger.exception("no answer to %r", message.metadata.message_type)
             refusal = Error(ErrorCode.CLIENT_APP_RAISED_EXCEPTION, INTERNAL_ERROR)

@@ -16,7 +16,13 @@ def start(
 
     from clients.federation_config import FederationConfig
     from clients.home import NodeHome
+    from clients.node_config import read_node_config
     from clients.node_service import NodeService
+    from clients.preparation import refresh_training
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    NodeService(NodeHome(home), FederationConfig()).run()
+    node = NodeHome(home)
+    config = read_node_config(node).federation if node.config.exists() else FederationConfig()
+    service = NodeService(node, config)
+    refresh_training(node)
+    service.run()
