@@ -89,3 +89,12 @@ def test_the_curve_runs_from_the_most_private_to_no_privacy_of_one_seed(tmp_path
     assert (tmp_path / "curve.svg").stat().st_size > 0
     curve.plot(found[:1], tmp_path / "none.svg")
     assert not (tmp_path / "none.svg").exists()
+
+
+def test_a_lucky_setting_behind_a_lossy_one_is_not_the_default() -> None:
+    figures = dict(zip(dial.DIALS, (0.1, 0.1, 0.099, 0.09, 0.1, 0.08, 0.07), strict=True))
+    found = [
+        {"part": "validation", "method": "mmr", "dial": d, "ndcg@10": value, "ild@10": d}
+        for d, value in figures.items()
+    ]
+    assert dial.default_setting(found, "mmr") == 0.1
