@@ -21,6 +21,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, make_url, select,
 from sqlalchemy import column as sql_column
 from sqlalchemy import table as sql_table
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from clients.data.columns import LIST_SEPARATOR
 from clients.data.config import Origin
@@ -164,9 +165,9 @@ class SqlSource:
 
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() != "postgresql":
-        return create_engine(url)
+        return create_engine(url, poolclass=NullPool)
     # One consistent view of the table, and no way to change it.
-    engine = create_engine(url, connect_args={"connect_timeout": 10})
+    engine = create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": 10})
     return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
