@@ -12,12 +12,14 @@ import torch
 from torch import Tensor
 
 from clients.data.dataset import Catalogue, Histories, PlatformData
+from clients.data.features import features_named, read_features
 from clients.evaluation.split import LeaveOneOut
 from clients.node_data import TrainingData
-from shared.errors import LabError
+from shared.errors import InvalidValueError, LabError
 from shared.models.config import BehaviourConfig
 from shared.models.encoders import EncodingCache, TextEncoder
-from shared.models.item_space import item_vectors
+from shared.models.modalities import Modality, fused_item_vectors
+from shared.models.parameters import Float32s
 from shared.progress import Step
 from simulations.datasets.federation import FederationData
 from simulations.datasets.folder import load_folder
@@ -107,6 +109,7 @@ def prepare(
     model: BehaviourConfig,
     cut: Callable[[Histories], LeaveOneOut],
     step: Step,
+    data: DataRecipe | None = None,
 ) -> list[LabPlatform]:
     """Split and encode every platform; encodings are kept in the user's cache directory.
 
@@ -114,6 +117,8 @@ def prepare(
     ----------
     cut
         Cuts a platform's histories for training, tuning and testing.
+    data
+        Names feature columns that join the texts in item vectors; None takes texts alone.
     """
     cache = EncodingCache(encoder, cache_directory())
     platforms = []
@@ -125,7 +130,7 @@ def prepare(
         encoded = cache.encode(texts, lambda d, _all, b=before: step(b + d, total, "items"))  # type: ignore[misc]
         done += len(texts)
         step(done, total, "items")
-        vectors = item_vectors(encoded, dim=model.item_dim, shrinkage=model.whitening)
+        vectors = _vectors(encoded, platform.catalogue, model, data)
         platforms.append(
             LabPlatform(
                 data=platform,
@@ -135,6 +140,24 @@ def prepare(
             )
         )
     return platforms
+
+
+def _vectors(
+    encoded: Float32s, catalogue: Catalogue, model: BehaviourConfig, data: DataRecipe | None
+) -> Float32s:
+    """(N, d) item vectors of texts and of the feature columns that the recipe names."""
+    modalities = data.modalities if data else ()
+    width = model.item_dim - sum(modality.dim for modality in modalities)
+    if width < 1:
+        raise InvalidValueError("model.item_dim is too small for the modalities", where="recipe")
+    blocks = [Modality(name="text", encoded=encoded, dim=width)]
+    columns = read_features(Path(data.features), catalogue) if data and modalities else ()
+    for chosen in modalities:
+        found = features_named(chosen.name, columns).vectors
+        blocks.append(
+            Modality(name=chosen.name, encoded=found, dim=chosen.dim, weight=chosen.weight)
+        )
+    return fused_item_vectors(blocks, shrinkage=model.whitening)
 
 
 def cache_directory() -> Path:

@@ -150,7 +150,9 @@ class Run:
         with self._timed("item_space", report, "encoding items") as step:
             self._encoder = load_encoder(self._recipe.encoder)
             cut = partial(self._recipe.evaluation.split, seed=self._seed)
-            self._platforms = prepare(federation, self._encoder, self._recipe.model, cut, step)
+            self._platforms = prepare(
+                federation, self._encoder, self._recipe.model, cut, step, self._recipe.data
+            )
         for platform in self._platforms:
             measured = Measured(platform, self._work.directory("measured"))
             self._outcome.add_platform(platform, measured)

@@ -8,6 +8,7 @@ encoder that made a column of one name.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,12 @@ class FeatureColumnError(ModelError):
 
     code = "MODEL-102"
     default_remedy = "write each row as a list of finite numbers, all of the same length, or null"
+
+
+class NoSuchFeatureError(ModelError):
+    """A modality is asked for that the file of feature columns does not have."""
+
+    code = "MODEL-103"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +83,20 @@ def read_features(path: Path, catalogue: Catalogue) -> tuple[Features, ...]:
     rows = np.array([places.get(item, -1) for item in ids], dtype=np.int64)
     names = [name for name in table.column_names if name != ITEM]
     return tuple(_features(name, table.column(name), rows, len(catalogue), path) for name in names)
+
+
+def features_named(name: str, features: Sequence[Features]) -> Features:
+    """The modality `name`.
+
+    Raises
+    ------
+    NoSuchFeatureError
+    """
+    for one in features:
+        if one.name == name:
+            return one
+    known = ", ".join(one.name for one in features) or "none"
+    raise NoSuchFeatureError(f"no feature column {name!r}", remedy=f"columns there: {known}")
 
 
 def _features(

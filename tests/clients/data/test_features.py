@@ -11,7 +11,13 @@ import pyarrow.parquet as parquet
 import pytest
 
 from clients.data.dataset import Catalogue
-from clients.data.features import FeatureColumnError, FeatureFileError, read_features
+from clients.data.features import (
+    FeatureColumnError,
+    FeatureFileError,
+    NoSuchFeatureError,
+    features_named,
+    read_features,
+)
 
 IDS = ("a", "b", "c")
 CATALOGUE = Catalogue(item_ids=IDS, titles=("",) * 3, categories=("",) * 3, descriptions=("",) * 3)
@@ -67,3 +73,13 @@ def test_a_column_of_nulls_is_a_modality_that_nobody_has(tmp_path: Path) -> None
     )
     (found,) = read_features(path, CATALOGUE)
     assert not found.present.any()
+
+
+def test_a_modality_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -> None:
+    columns = read_features(
+        _write(tmp_path / "f.parquet", item_id=list(IDS), image=[[1.0]] * 3), CATALOGUE
+    )
+    assert features_named("image", columns) is columns[0]
+    with pytest.raises(NoSuchFeatureError, match="sound") as refusal:
+        features_named("sound", columns)
+    assert "image" in str(refusal.value)
