@@ -48,7 +48,7 @@ class ContentHealth:
     active, latents
         Active latents, of how many.
     right
-        Share of real and generated contents that the discriminator tells apart.
+        Share of real and generated contents that the discriminator tells apart; None without one.
     """
 
     reconstruction: float
@@ -56,7 +56,7 @@ class ContentHealth:
     divergence: float
     active: int
     latents: int
-    right: float
+    right: float | None
 
     @property
     def collapsed(self) -> bool:
@@ -66,7 +66,7 @@ class ContentHealth:
     @property
     def balanced(self) -> bool:
         """The discriminator is neither helpless nor always right."""
-        return BALANCE[0] <= self.right <= BALANCE[1]
+        return self.right is None or BALANCE[0] <= self.right <= BALANCE[1]
 
     def sentences(self) -> tuple[str, ...]:
         """What a person should know, most important first."""
@@ -74,11 +74,13 @@ class ContentHealth:
         found = [
             f"reconstruction {self.reconstruction:.3f} nats, of which the latent tells {told:.3f}; "
             f"divergence {self.divergence:.3f} nats; {self.active} of {self.latents} latents "
-            f"active; the discriminator is right in {self.right:.0%} of cases"
+            f"active"
         ]
+        if self.right is not None:
+            found[0] += f"; the discriminator is right in {self.right:.0%} of cases"
         if self.collapsed:
             found.insert(0, "posterior collapse: the latent says nothing about a user")
-        if not self.balanced:
+        if self.right is not None and not self.balanced:
             side = "cannot tell content apart" if self.right < BALANCE[0] else "is always right"
             found.append(f"the discriminator {side} and teaches the generator little")
         return tuple(found)
@@ -118,7 +120,9 @@ def content_health(
         divergence=_mean(divergence[live]),
         active=int(moving.sum()),
         latents=config.latent_dim,
-        right=_right(model, items.vectors[profiles.following[live]], told[live]),
+        right=_right(model, items.vectors[profiles.following[live]], told[live])
+        if config.discriminator_weight
+        else None,
     )
 
 

@@ -65,6 +65,13 @@ def test_a_latent_that_moves_with_the_user_is_no_collapse() -> None:
     assert "collapse" not in " ".join(found.sentences())
 
 
+def test_a_plain_vae_has_no_discriminator_to_speak_of() -> None:
+    config = CONFIG.model_copy(update={"discriminator_weight": 0.0, "adversarial_weight": 0.0})
+    found = content_health(config, START, EXAMPLES, ITEMS)
+    assert found.right is None
+    assert "discriminator" not in " ".join(found.sentences())
+
+
 @pytest.mark.parametrize(("right", "balanced"), [(0.5, False), (0.8, True), (1.0, False)])
 def test_an_unbalanced_discriminator_is_said(right: float, balanced: bool) -> None:
     found = ContentHealth(
