@@ -83,6 +83,16 @@ class NodeHome:
         return self.root / "article.key"
 
     @property
+    def models(self) -> Path:
+        """Model bundles, and which of them is served."""
+        return self.root / "models"
+
+    @property
+    def encodings(self) -> Path:
+        """Encoded item texts, so that a catalogue is encoded once."""
+        return self.root / "cache" / "encodings"
+
+    @property
     def local_training(self) -> Path:
         """What an interrupted local training goes on from."""
         return self.root / "training"

@@ -10,6 +10,7 @@ from clients.evaluation.ranking import Scorer
 from clients.recommenders.base import Recommender
 from clients.recommenders.fusion import Part
 from clients.recommenders.item_knn import ItemKNN
+from clients.recommenders.local_parts import LOCAL_PARTS
 from clients.recommenders.popularity import Popularity
 from clients.recommenders.tfidf import TfIdf
 from clients.recommenders.transitions import Transitions
@@ -25,15 +26,6 @@ BASELINES: Final[dict[SystemName, Callable[[], Recommender]]] = {
     "item_knn_tfidf": ItemKNNPlusTfIdf,
 }
 
-LOCAL_PARTS: Final[dict[str, Callable[[], Recommender]]] = {
-    "recent_popularity": lambda: Popularity(half_life=1.0),
-    "transitions": Transitions,
-    "recent_item_knn": lambda: ItemKNN(decay=0.8),
-    "tfidf": TfIdf,
-}
-"""Parts of the fusion beside the behaviour model; see docs/evaluation.md for their choice."""
-
-MODEL_PART: Final = "behaviour_lstm"
 CONTENT_PART: Final = "content_vae_gan"
 FEDERATED_CONTENT_PART: Final = "federated_content_vae_gan"
 """The node's own content model, and the federation's, fine-tuned at the node."""

@@ -17,8 +17,10 @@ from rich.console import Console
 from safetensors.numpy import load_file, save
 
 from clients.evaluation.ranking import Scorer
+from clients.personal_file import kept, load
 from clients.recommenders.behaviour import BehaviourScorer
 from clients.recommenders.fusion import Fusion, FusionWeights, Part, learn_weights
+from clients.recommenders.local_parts import MODEL_PART
 from clients.training.personalise import PersonalModel, personalise
 from shared.files import write_atomically
 from shared.models.behaviour_parameters import initial_parameters
@@ -33,7 +35,6 @@ from simulations.baselines import (
     BASELINES,
     CONTENT_PART,
     FEDERATED_CONTENT_PART,
-    MODEL_PART,
     PERSONAL_PART,
     RELEASED_PART,
     fitted,
@@ -44,7 +45,6 @@ from simulations.content_models import CONTENT, content_systems, kept_content, l
 from simulations.federated import FederatedLab, FederatedResult, FederatedTask
 from simulations.measured import Measured
 from simulations.outcome import LOCAL_FUSION, Outcome, write_validation
-from simulations.personal_models import kept, load
 from simulations.platforms import LabPlatform, load_data, names, prepare
 from simulations.recipe import Recipe
 from simulations.reporting import render_table, write_report

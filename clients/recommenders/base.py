@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, Self, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from scipy import sparse
 from clients.data.dataset import Catalogue, Float64s, Histories, Int64s
 
 Float32s = NDArray[np.float32]
+Arrays = dict[str, NDArray[Any]]
+"""What a fitted recommender knows, by name, as it stands in a file."""
 
 BACK_OFF = 1e-6
 """Weight of popularity in a sparse score: it orders what is tied, and never overrules the rest."""
@@ -55,6 +57,41 @@ class Attributable(Protocol):
     def evidence(self, history: Histories, targets: Int64s, /) -> Evidence:
         """Contributions to the scores of `targets` (T,) for the one user of `history`."""
         ...
+
+
+class Storable(Recommender, Protocol):
+    """A recommender whose fitted state can be written to a file and read again."""
+
+    def state(self) -> Arrays:
+        """What `fit` learned; settings are not part of it."""
+        ...
+
+    def restore(self, state: Arrays, /) -> Self:
+        """Take over what `state` returned, instead of fitting.
+
+        Raises
+        ------
+        KeyError
+            An array is missing.
+        """
+        ...
+
+
+def sparse_state(matrix: sparse.csr_array) -> Arrays:
+    """A sparse matrix as four arrays; `sparse_of` reads them."""
+    return {
+        "data": matrix.data,
+        "indices": matrix.indices,
+        "indptr": matrix.indptr,
+        "shape": np.array(matrix.shape, dtype=np.int64),
+    }
+
+
+def sparse_of(state: Arrays) -> sparse.csr_array:
+    """The matrix that `sparse_state` took apart."""
+    rows, columns = (int(n) for n in state["shape"])
+    parts = (state["data"], state["indices"], state["indptr"])
+    return sparse.csr_array(parts, shape=(rows, columns))
 
 
 def history_matrix(histories: Histories, n_items: int, decay: float = 1.0) -> sparse.csr_array:

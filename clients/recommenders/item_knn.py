@@ -10,11 +10,14 @@ from scipy import sparse
 from clients.data.dataset import Catalogue, Histories, Int64s
 from clients.recommenders.base import (
     BACK_OFF,
+    Arrays,
     Evidence,
     Float32s,
     event_weights,
     history_matrix,
     relative_popularity,
+    sparse_of,
+    sparse_state,
 )
 from clients.recommenders.errors import NotFittedError
 
@@ -51,21 +54,33 @@ class ItemKNN:
         self._back_off = np.float32(BACK_OFF) * relative_popularity(histories, len(catalogue))
         return self
 
+    def state(self) -> Arrays:
+        """See `Storable`."""
+        similarities, back_off = self._fitted()
+        return {**sparse_state(similarities), "back_off": back_off}
+
+    def restore(self, state: Arrays) -> Self:
+        """See `Storable`."""
+        self._similarities, self._back_off = sparse_of(state), state["back_off"]
+        return self
+
     def scores(self, histories: Histories) -> Float32s:
         """(B, N) similarity of each item to each history."""
+        similarities, back_off = self._fitted()
+        weights = history_matrix(histories, len(back_off), self.decay).astype(np.float32)
+        return np.asarray((weights @ similarities).toarray() + back_off)
+
+    def _fitted(self) -> tuple[sparse.csr_array, Float32s]:
         if self._similarities is None or self._back_off is None:
             raise NotFittedError("item kNN has no similarities")
-        n_items = len(self._back_off)
-        weights = history_matrix(histories, n_items, self.decay).astype(np.float32)
-        return np.asarray((weights @ self._similarities).toarray() + self._back_off)
+        return self._similarities, self._back_off
 
     def evidence(self, history: Histories, targets: Int64s, /) -> Evidence:
         """Weighted similarity of each target to each item of the history."""
-        if self._similarities is None or self._back_off is None:
-            raise NotFittedError("item kNN has no similarities")
-        similar = self._similarities[history.items][:, targets].toarray().astype(np.float64)
+        similarities, back_off = self._fitted()
+        similar = similarities[history.items][:, targets].toarray().astype(np.float64)
         weights = event_weights(history, self.decay)
-        return Evidence(similar.T * weights, self._back_off[targets].astype(np.float64))
+        return Evidence(similar.T * weights, back_off[targets].astype(np.float64))
 
     def _similar(self, met: sparse.csr_array) -> sparse.csr_array:
         """(N, N) similarities of different items, from the (U, N) binary matrix of histories."""

@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 
 from clients.data.dataset import Catalogue, Histories, Int64s
-from clients.recommenders.base import Evidence, Float32s, ages, relative_popularity
+from clients.recommenders.base import Arrays, Evidence, Float32s, ages, relative_popularity
 from clients.recommenders.errors import NotFittedError
 
 
@@ -35,15 +35,26 @@ class Popularity:
         self._scores = (counts / max(counts.max(initial=0.0), 1e-12)).astype(np.float32)
         return self
 
+    def state(self) -> Arrays:
+        """See `Storable`."""
+        return {"scores": self._fitted()}
+
+    def restore(self, state: Arrays) -> Self:
+        """See `Storable`."""
+        self._scores = state["scores"]
+        return self
+
     def scores(self, histories: Histories) -> Float32s:
         """(B, N) read-only: one row, repeated."""
-        if self._scores is None:
-            raise NotFittedError("popularity has no counts")
-        return np.broadcast_to(self._scores, (len(histories), len(self._scores)))
+        scores = self._fitted()
+        return np.broadcast_to(scores, (len(histories), len(scores)))
 
     def evidence(self, history: Histories, targets: Int64s, /) -> Evidence:
         """None of it comes from the history."""
+        nothing = np.zeros((len(targets), len(history.items)))
+        return Evidence(nothing, self._fitted()[targets].astype(np.float64))
+
+    def _fitted(self) -> Float32s:
         if self._scores is None:
             raise NotFittedError("popularity has no counts")
-        nothing = np.zeros((len(targets), len(history.items)))
-        return Evidence(nothing, self._scores[targets].astype(np.float64))
+        return self._scores

@@ -11,11 +11,14 @@ from scipy import sparse
 from clients.data.dataset import Catalogue, Histories, Int64s
 from clients.recommenders.base import (
     BACK_OFF,
+    Arrays,
     Evidence,
     Float32s,
     event_weights,
     history_matrix,
     relative_popularity,
+    sparse_of,
+    sparse_state,
 )
 from clients.recommenders.errors import NotFittedError
 
@@ -47,25 +50,36 @@ class TfIdf:
         self._back_off = np.float32(BACK_OFF) * popularity
         return self
 
+    def state(self) -> Arrays:
+        """See `Storable`."""
+        vectors, back_off = self._fitted()
+        return {**sparse_state(vectors), "back_off": back_off}
+
+    def restore(self, state: Arrays) -> Self:
+        """See `Storable`."""
+        self._vectors, self._back_off = sparse_of(state), state["back_off"]
+        return self
+
     def scores(self, histories: Histories) -> Float32s:
         """(B, N) similarity of each item to each history."""
+        vectors, back_off = self._fitted()
+        weights = history_matrix(histories, vectors.shape[0], self.decay)
+        # Almost every item shares some word with a profile: sparse by dense is the quicker product.
+        profiles = (weights.astype(np.float32) @ vectors).toarray()
+        similar = vectors @ np.ascontiguousarray(profiles.T)
+        return np.ascontiguousarray(similar.T) + back_off
+
+    def _fitted(self) -> tuple[sparse.csr_array, Float32s]:
         if self._vectors is None or self._back_off is None:
             raise NotFittedError("TF-IDF has no item vectors")
-        weights = history_matrix(histories, self._vectors.shape[0], self.decay)
-        # Almost every item shares some word with a profile: sparse by dense is the quicker product.
-        profiles = (weights.astype(np.float32) @ self._vectors).toarray()
-        similar = self._vectors @ np.ascontiguousarray(profiles.T)
-        return np.ascontiguousarray(similar.T) + self._back_off
+        return self._vectors, self._back_off
 
     def evidence(self, history: Histories, targets: Int64s, /) -> Evidence:
         """Weighted cosine of each target to each item of the history."""
-        if self._vectors is None or self._back_off is None:
-            raise NotFittedError("TF-IDF has no item vectors")
-        similar = (self._vectors[targets] @ self._vectors[history.items].T).toarray()
+        vectors, back_off = self._fitted()
+        similar = (vectors[targets] @ vectors[history.items].T).toarray()
         weights = event_weights(history, self.decay)
-        return Evidence(
-            similar.astype(np.float64) * weights, self._back_off[targets].astype(np.float64)
-        )
+        return Evidence(similar.astype(np.float64) * weights, back_off[targets].astype(np.float64))
 
 
 def tfidf_vectors(texts: list[str]) -> sparse.csr_array:

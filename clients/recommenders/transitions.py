@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from clients.data.dataset import Catalogue, Histories, Int64s
-from clients.recommenders.base import BACK_OFF, Evidence, Float32s, relative_popularity
+from clients.recommenders.base import (
+    BACK_OFF,
+    Arrays,
+    Evidence,
+    Float32s,
+    relative_popularity,
+    sparse_of,
+    sparse_state,
+)
 from clients.recommenders.errors import NotFittedError
 
 
@@ -36,25 +44,38 @@ class Transitions:
         self._popularity = relative_popularity(histories, n_items)
         return self
 
+    def state(self) -> Arrays:
+        """See `Storable`."""
+        shares, popularity = self._fitted()
+        return {**sparse_state(shares), "popularity": popularity}
+
+    def restore(self, state: Arrays) -> Self:
+        """See `Storable`."""
+        self._shares, self._popularity = sparse_of(state), state["popularity"]
+        return self
+
     def scores(self, histories: Histories) -> Float32s:
         """(B, N) shares of the transitions that leave each history's last item."""
-        if self._shares is None or self._popularity is None:
-            raise NotFittedError("transitions have no counts")
-        back_off = np.float32(BACK_OFF) * self._popularity
+        shares, popularity = self._fitted()
+        back_off = np.float32(BACK_OFF) * popularity
         result = np.tile(back_off, (len(histories), 1))
         known = np.flatnonzero(histories.lengths)
         last = histories.items[histories.offsets[known + 1] - 1]
-        result[known] += self._shares[last].toarray()
+        result[known] += shares[last].toarray()
         return result
 
     def evidence(self, history: Histories, targets: Int64s, /) -> Evidence:
         """All of it comes from the last event."""
-        if self._shares is None or self._popularity is None:
-            raise NotFittedError("transitions have no counts")
+        shares, popularity = self._fitted()
         events = np.zeros((len(targets), len(history.items)))
         if len(history.items):
-            events[:, -1] = self._shares[history.items[-1:]].toarray()[0, targets]
-        return Evidence(events, BACK_OFF * self._popularity[targets].astype(np.float64))
+            events[:, -1] = shares[history.items[-1:]].toarray()[0, targets]
+        return Evidence(events, BACK_OFF * popularity[targets].astype(np.float64))
+
+    def _fitted(self) -> tuple[sparse.csr_array, Float32s]:
+        if self._shares is None or self._popularity is None:
+            raise NotFittedError("transitions have no counts")
+        return self._shares, self._popularity
 
 
 def consecutive_pairs(histories: Histories) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

@@ -1,4 +1,4 @@
-"""Personal models on disk, so that an interrupted run does not train them again."""
+"""A personal model as one file, so that it can be served and is not trained twice."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def kept(path: Path, config: BehaviourConfig, train: Callable[[], PersonalModel]
 
 
 def store(path: Path, model: PersonalModel) -> None:
-    """Write a model as safetensors, atomically."""
+    """Write a model as safetensors, atomically, readable by the owner alone."""
     tensors = {"parameters": model.parameters, "vectors": model.items.vectors.numpy()}
     if model.items.bias is not None:
         tensors["bias"] = model.items.bias.numpy()
@@ -38,7 +38,7 @@ def store(path: Path, model: PersonalModel) -> None:
         {name: np.ascontiguousarray(t) for name, t in tensors.items()},
         metadata={"facts": json.dumps(facts)},
     )
-    write_atomically(path, data)
+    write_atomically(path, data, private=True)
 
 
 def load(path: Path, config: BehaviourConfig) -> PersonalModel:

@@ -1,0 +1,264 @@
+"""What a node serves from: one directory that holds the whole model, hashed and signed.
+
+::
+
+    manifest.json          what the model is, with the SHA-256 of each file; refers to one catalogue
+    manifest.sig           Ed25519 signature of the node's own identity over the manifest
+    personal.safetensors   behaviour model, item vectors with residuals, item biases
+    parts.safetensors      fitted local parts of the fusion
+
+A bundle is derived from private data: files have mode 0600 and it never leaves the node. Only what
+this node signed is loaded, so that neither a damaged file nor somebody else's model is served.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import numpy as np
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from pydantic import Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from clients.data.dataset import Catalogue
+from clients.personal_file import load as load_personal
+from clients.personal_file import store as store_personal
+from clients.recommenders.base import Arrays, Storable
+from clients.recommenders.fusion import Fusion, FusionWeights, Part
+from clients.recommenders.local_parts import LOCAL_PARTS, fusion_parts
+from clients.training.personalise import PersonalModel
+from shared.config import StrictModel
+from shared.errors import ServiceError
+from shared.files import sync_directory, write_atomically
+from shared.hashing import digest
+from shared.models.config import BehaviourConfig
+from shared.models.encoders.base import file_sha256
+
+FORMAT: Final = 1
+MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
+PERSONAL, PARTS = "personal.safetensors", "parts.safetensors"
+_LABEL: Final = "isthmus model bundle 1"
+_CATALOGUE_LABEL: Final = "isthmus catalogue 1"
+_MANIFEST_BYTES: Final = 1 << 20
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class MissingBundleError(ServiceError):
+    """There is no model bundle to load."""
+
+    code = "SRV-100"
+    default_remedy = "train one: isthmus-node train --local"
+
+
+class ForeignBundleError(ServiceError):
+    """A model bundle that this node did not sign."""
+
+    code = "SRV-101"
+    default_remedy = "serve only what this node trained; train again if its identity was replaced"
+
+
+class CorruptBundleError(ServiceError):
+    """A model bundle whose files are incomplete, damaged or of another format."""
+
+    code = "SRV-102"
+    default_remedy = "go back to an earlier bundle or train again"
+
+
+class OtherCatalogueError(ServiceError):
+    """A model bundle that was trained on another catalogue than the node's present one."""
+
+    code = "SRV-103"
+    default_remedy = "train again: isthmus-node train --local"
+
+
+class FusionFacts(StrictModel):
+    """What was learned on validation items; see `FusionWeights`."""
+
+    weights: dict[str, float]
+    ndcg: float
+    alone: dict[str, float]
+    users: int
+
+
+class BundleManifest(StrictModel):
+    """What a bundle is."""
+
+    format: Literal[1]
+    created: str
+    """UTC, ISO 8601."""
+    start: str
+    """Where the behaviour model started: `initial` or the name of a federated release."""
+    encoder: str
+    encoder_fingerprint: Digest
+    catalogue: Digest
+    items: Annotated[int, Field(ge=1)]
+    users: Annotated[int, Field(ge=0)]
+    events: Annotated[int, Field(ge=0)]
+    model: BehaviourConfig
+    parts: tuple[str, ...]
+    fusion: FusionFacts
+    files: dict[str, Digest] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """A platform's whole model.
+
+    Attributes
+    ----------
+    manifest
+        What it is; `files` is filled in when it is saved.
+    personal
+        The behaviour model.
+    local
+        Name → fitted local part.
+    """
+
+    manifest: BundleManifest
+    personal: PersonalModel
+    local: dict[str, Storable]
+
+    @property
+    def weights(self) -> FusionWeights:
+        """What the fusion weighs its parts with, and how it was judged."""
+        return FusionWeights(**self.manifest.fusion.model_dump())
+
+    def parts(self) -> dict[str, Part]:
+        """All parts, those without a weight included."""
+        return fusion_parts(self.local, self.personal.scorer())
+
+    def fusion(self) -> Fusion:
+        """The ranking that users get."""
+        return Fusion(self.parts(), self.manifest.fusion.weights)
+
+
+def catalogue_digest(catalogue: Catalogue) -> str:
+    """SHA-256 (hex) over ids and texts of all items in order: what an item index refers to."""
+    columns = (
+        catalogue.item_ids,
+        catalogue.titles,
+        catalogue.categories,
+        catalogue.descriptions,
+    )
+    return digest(_CATALOGUE_LABEL, *("\0".join(c).encode() for c in columns)).hex()
+
+
+def save_bundle(path: Path, bundle: Bundle, key: Ed25519PrivateKey) -> None:
+    """Write `bundle` as the directory `path`: whole and signed, or not there at all."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True, mode=0o700)
+    store_personal(beside / PERSONAL, bundle.personal)
+    write_atomically(beside / PARTS, _packed(bundle.local), private=True)
+    files = {name: file_sha256(beside / name) for name in (PERSONAL, PARTS)}
+    manifest = bundle.manifest.model_copy(update={"files": files}).model_dump_json(indent=1)
+    signature = key.sign(digest(_LABEL, manifest.encode()))
+    write_atomically(beside / MANIFEST, manifest.encode(), private=True)
+    write_atomically(beside / SIGNATURE, signature.hex().encode(), private=True)
+    beside.replace(path)
+    sync_directory(path.parent)
+
+
+def read_manifest(path: Path, signer: Ed25519PublicKey) -> BundleManifest:
+    """What the bundle in the directory `path` is, its signature checked.
+
+    Raises
+    ------
+    MissingBundleError, ForeignBundleError, CorruptBundleError
+    """
+    manifest = _read(path / MANIFEST)
+    try:
+        signature = bytes.fromhex(_read(path / SIGNATURE).decode("ascii"))
+        signer.verify(signature, digest(_LABEL, manifest))
+    except InvalidSignature as error:
+        raise ForeignBundleError("the signature is not this node's", where=str(path)) from error
+    except ValueError as error:
+        raise CorruptBundleError("the signature is not hexadecimal", where=str(path)) from error
+    try:
+        return BundleManifest.model_validate_json(manifest)
+    except ValidationError as error:
+        problem = f"the manifest does not fit format {FORMAT}: {error.error_count()} errors"
+        raise CorruptBundleError(problem, where=str(path / MANIFEST)) from error
+
+
+def load_bundle(path: Path, signer: Ed25519PublicKey, catalogue: Catalogue) -> Bundle:
+    """Read and check the bundle in the directory `path`.
+
+    Parameters
+    ----------
+    signer
+        This node's public identity.
+    catalogue
+        The node's present catalogue.
+
+    Raises
+    ------
+    MissingBundleError, ForeignBundleError, CorruptBundleError, OtherCatalogueError
+    """
+    manifest = read_manifest(path, signer)
+    found = catalogue_digest(catalogue)
+    if manifest.catalogue != found:
+        problem = f"trained on {manifest.items} items of a catalogue that is not the present one"
+        raise OtherCatalogueError(problem, where=str(path))
+    _check_files(path, manifest)
+    try:
+        personal = load_personal(path / PERSONAL, manifest.model)
+        local = _unpacked(load_file(path / PARTS), manifest.parts)
+    except (OSError, KeyError, ValueError, SafetensorError) as error:
+        raise CorruptBundleError(str(error), where=str(path)) from error
+    return Bundle(manifest=manifest, personal=personal, local=local)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MANIFEST_BYTES + 1)
+    except OSError as error:
+        raise MissingBundleError(f"no model: {error.strerror}", where=str(path)) from error
+    if len(data) > _MANIFEST_BYTES:
+        raise CorruptBundleError(f"more than {_MANIFEST_BYTES} bytes", where=str(path))
+    return data
+
+
+def _check_files(path: Path, manifest: BundleManifest) -> None:
+    if set(manifest.files) != {PERSONAL, PARTS} or not set(manifest.parts) <= set(LOCAL_PARTS):
+        problem = f"files {sorted(manifest.files)} and parts {sorted(manifest.parts)} are not known"
+        raise CorruptBundleError(problem, where=str(path))
+    for name, expected in manifest.files.items():
+        try:
+            found = file_sha256(path / name)
+        except OSError as error:
+            raise CorruptBundleError(str(error.strerror), where=str(path / name)) from error
+        if found != expected:
+            raise CorruptBundleError(f"SHA-256 {found}, not {expected}", where=str(path / name))
+
+
+def _packed(local: dict[str, Storable]) -> bytes:
+    tensors = {
+        f"{name}/{key}": np.ascontiguousarray(array)
+        for name, recommender in local.items()
+        for key, array in recommender.state().items()
+    }
+    return save(tensors)
+
+
+def _unpacked(tensors: Arrays, names: tuple[str, ...]) -> dict[str, Storable]:
+    states: dict[str, Arrays] = {name: {} for name in names}
+    for full, array in tensors.items():
+        name, _, key = full.partition("/")
+        states[name][key] = array
+    return {name: LOCAL_PARTS[name]().restore(state) for name, state in states.items()}
+
+
+def bundle_name(manifest: BundleManifest) -> str:
+    """A name for the directory: when it was made and a few digits of what it is."""
+    stamp = "".join(c for c in manifest.created if c.isdigit())[:14]
+    return f"{stamp}-{sha256(manifest.model_dump_json().encode()).hexdigest()[:8]}"

@@ -1,0 +1,86 @@
+"""A node's own training: everything it needs is at the node, and it goes on where it stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clients import personal_file
+from clients.bundle import load_bundle
+from clients.bundle_shelf import BundleShelf
+from clients.home import NodeHome
+from clients.recommenders.local_parts import LOCAL_PARTS, MODEL_PART
+from clients.training import node_training as module
+from clients.training.errors import NothingToLearnError
+from clients.training.personalise import PersonalModel
+from tests.clients.small_node import (
+    CONFIG,
+    ITEMS,
+    catalogue_of,
+    identity_of,
+    node_training,
+    quiet,
+    trained,
+)
+from tests.clients.training.worlds import cyclic_platform, histories_of
+
+
+def test_a_training_publishes_a_bundle_that_loads(tmp_path: Path) -> None:
+    home = NodeHome(tmp_path)
+    path, bundle = trained(home)
+    assert BundleShelf(home.models).current == path
+    loaded = load_bundle(path, identity_of(home).public_key(), catalogue_of())
+    assert set(loaded.manifest.fusion.weights) == {*LOCAL_PARTS, MODEL_PART}
+    assert loaded.manifest.items == ITEMS
+    assert loaded.manifest.start == "initial"
+    assert bundle.fusion().scores(cyclic_platform(users=3)).shape == (3, ITEMS)
+
+
+def test_local_parts_are_fitted_on_everything_and_the_model_on_its_training_part(
+    tmp_path: Path,
+) -> None:
+    histories = histories_of(*([[0, 1, 2, 3]] * 40))
+    bundle = node_training(NodeHome(tmp_path), histories).run(
+        identity_of(NodeHome(tmp_path)), quiet()
+    )[1]
+    counts = bundle.local["recent_popularity"].scores(histories.take([0]))[0]
+    assert np.flatnonzero(counts).tolist() == [0, 1, 2, 3]  # the last is every user's test item
+    assert bundle.weights.users == 40
+
+
+def test_an_interrupted_training_does_not_train_the_model_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = NodeHome(tmp_path)
+
+    def interrupted(*_args: object, **_settings: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "learn_weights", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            node_training(home).run(identity_of(home), quiet())
+
+    def never(path: Path, config: object, train: Callable[[], PersonalModel]) -> PersonalModel:
+        assert path.exists(), "the model of the first attempt is gone"
+        return personal_file.kept(path, CONFIG.model, train)
+
+    monkeypatch.setattr(module, "kept", never)
+    path, _ = node_training(home).run(identity_of(home), quiet())
+    assert BundleShelf(home.models).current == path
+    assert not home.local_training.exists()
+
+
+def test_other_data_are_trained_anew(tmp_path: Path) -> None:
+    home = NodeHome(tmp_path)
+    first, second = node_training(home), node_training(home, cyclic_platform(users=79))
+    assert first._work != second._work
+    assert first._work == node_training(home)._work
+
+
+def test_nothing_to_learn_from_is_said(tmp_path: Path) -> None:
+    with pytest.raises(NothingToLearnError):
+        node_training(NodeHome(tmp_path), histories_of())
