@@ -47,7 +47,7 @@ def node_training(
     return NodeTraining(
         home,
         catalogue or catalogue_of(),
-        histories or cyclic_platform(),
+        cyclic_platform() if histories is None else histories,
         load_encoder("hashed-words"),
         CONFIG,
     )
