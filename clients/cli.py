@@ -8,19 +8,25 @@ import typer
 from rich.console import Console
 
 from clients.commands.approve import approve
+from clients.commands.batch import batch
 from clients.commands.doctor import doctor
+from clients.commands.evaluate import evaluate
 from clients.commands.forget import forget
 from clients.commands.ingest import ingest
 from clients.commands.init import init
 from clients.commands.join import join
+from clients.commands.keys import app as keys
 from clients.commands.metrics import metrics
 from clients.commands.pin import pin
 from clients.commands.plan import plan
 from clients.commands.privacy import privacy
 from clients.commands.receipts import receipts
+from clients.commands.recommend import recommend
 from clients.commands.releases import app as releases
 from clients.commands.rotate_key import rotate_key
+from clients.commands.serve import serve
 from clients.commands.start import start
+from clients.commands.train import train
 from shared.errors import IsthmusError
 
 app = typer.Typer(
@@ -41,6 +47,11 @@ app.command()(doctor)
 app.command()(ingest)
 app.command()(forget)
 app.command()(rotate_key)
+app.command()(train)
+app.command()(evaluate)
+app.command()(recommend)
+app.command()(batch)
+app.command()(serve)
 app.command()(privacy)
 app.command()(receipts)
 app.command()(join)
@@ -51,6 +62,7 @@ app.command()(approve)
 app.command()(metrics)
 
 app.add_typer(releases, name="releases")
+app.add_typer(keys, name="keys")
 
 
 def main() -> None:

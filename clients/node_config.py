@@ -18,7 +18,9 @@ from clients.data.config import DataConfig
 from clients.federation_config import FederationConfig
 from clients.home import NodeHome
 from clients.ranking.config import RankingConfig
+from clients.serving.config import ServingConfig
 from clients.text.config import TextConfig
+from clients.training.config import TrainingConfig
 from shared.config import StrictModel, parse, read_toml
 from shared.errors import ConfigError
 
@@ -58,6 +60,10 @@ class NodeConfig(StrictModel):
     """Texts to vectors."""
     ranking: RankingConfig = RankingConfig()
     """How lists are made."""
+    serving: ServingConfig = ServingConfig()
+    """The service."""
+    training: TrainingConfig = TrainingConfig()
+    """The node's own training."""
     text: TextConfig = TextConfig()
     """Who writes the sentences."""
     federation: FederationConfig = FederationConfig()

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from benchmarks.models.judge import figures
-from clients.training.personalise import PersonalisationConfig, personalise
+from clients.training.config import PersonalisationConfig
+from clients.training.personalise import personalise
 from shared.models.behaviour_parameters import initial_parameters
 from shared.models.config import BehaviourConfig
 from simulations.platforms import LabPlatform

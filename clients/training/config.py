@@ -6,9 +6,34 @@ from typing import Annotated
 
 from pydantic import Field
 
-from clients.training.personalise import PersonalisationConfig
 from shared.config import StrictModel
 from shared.models.config import BehaviourConfig
+
+
+class PersonalisationConfig(StrictModel):
+    """How a node fine-tunes for itself. Defaults: see docs/models.md for the measurements."""
+
+    text_learning_rate: Annotated[float, Field(ge=0)] = 1e-3
+    """Of the shared parameters' copy (Adam) while item vectors are what the text says; 0 leaves
+    this stage out."""
+    learning_rate: Annotated[float, Field(ge=0)] = 3e-3
+    """Of the shared parameters' copy (Adam) while item residuals are trained with it."""
+    residual_rate: Annotated[float, Field(ge=0)] = 1e-3
+    """Of the item residuals (Adam); 0 leaves this stage out."""
+    batch_users: Annotated[int, Field(ge=1)] = 256
+    """Users in a step."""
+    negatives: Annotated[int, Field(ge=1)] = 1024
+    """Items against which a target is compared in larger catalogues."""
+    max_steps: Annotated[int, Field(ge=0)] = 400
+    """Most steps of a stage, whatever validation says."""
+    check_every: Annotated[int, Field(ge=1)] = 20
+    """Steps between two looks at validation."""
+    patience: Annotated[int, Field(ge=1)] = 3
+    """Looks without improvement after which training stops."""
+    validation_users: Annotated[int, Field(ge=1)] = 2000
+    """Users looked at; all of them if there are fewer."""
+    popularity_scales: tuple[float, ...] = (0.0, 0.1, 0.2, 0.4)
+    """Scales of the log-popularity bias among which validation chooses."""
 
 
 class TrainingConfig(StrictModel):

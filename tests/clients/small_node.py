@@ -12,9 +12,8 @@ from clients.bundle import Bundle
 from clients.data.dataset import Catalogue, Histories
 from clients.home import NodeHome
 from clients.identity import create_identity, load_identity
-from clients.training.config import TrainingConfig
+from clients.training.config import PersonalisationConfig, TrainingConfig
 from clients.training.node_training import NodeTraining
-from clients.training.personalise import PersonalisationConfig
 from shared.models.config import BehaviourConfig
 from shared.models.encoders import load_encoder
 from shared.progress import LogReporter, Reporter

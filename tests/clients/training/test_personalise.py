@@ -8,8 +8,9 @@ from clients.evaluation.metrics import ndcg
 from clients.evaluation.ranking import evaluate
 from clients.evaluation.split import leave_one_out
 from clients.recommenders.behaviour import BehaviourScorer
+from clients.training.config import PersonalisationConfig
 from clients.training.errors import NothingToLearnError
-from clients.training.personalise import PersonalisationConfig, log_popularity, personalise
+from clients.training.personalise import log_popularity, personalise
 from shared.models.behaviour_parameters import initial_parameters
 from shared.models.item_matrix import ItemMatrix
 from tests.clients.training.worlds import CONFIG, cyclic_platform, histories_of, item_vectors_of

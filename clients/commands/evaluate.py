@@ -1,0 +1,58 @@
+"""`isthmus-node evaluate`: how good the node's model is on its own hold-out."""
+
+from __future__ import annotations
+
+import json
+
+import typer
+
+from clients.commands.home import DEFAULT_HOME, AsJson, Home
+
+
+def evaluate(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
+    """Rank each user's last new item with every part and with the fusion, over all items.
+
+    HR@10 and NDCG@10 with 95% intervals, and the fusion's gain over each part on the same users.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from clients.bundle import load_bundle
+    from clients.bundle_shelf import BundleShelf
+    from clients.data.store import NodeStore
+    from clients.evaluation.bootstrap import Interval
+    from clients.evaluation.own_holdout import FUSION, evaluate_on_holdout
+    from clients.evaluation.ranking import Scorer
+    from clients.evaluation.split import leave_one_out
+    from clients.home import NodeHome
+    from clients.identity import load_identity
+    from clients.recommenders.fusion import Fusion
+    from clients.recommenders.local_parts import fit_local_parts, fusion_parts
+    from shared.progress import reporter
+
+    node = NodeHome(home)
+    catalogue, histories = NodeStore(node).load()
+    signer = load_identity(node.identity).public_key()
+    bundle = load_bundle(BundleShelf(node.models).current, signer, catalogue)
+    split = leave_one_out(histories)
+    local = fit_local_parts(split.training, catalogue)
+    parts = fusion_parts(local, bundle.personal.scorer())
+    systems: dict[str, Scorer] = {name: part.scorer for name, part in parts.items()}
+    systems[FUSION] = Fusion(parts, bundle.manifest.fusion.weights)
+    with reporter(Console(stderr=True)) as progress:
+        report = evaluate_on_holdout(systems, split.test, progress.step("evaluation"))
+    if as_json:
+        typer.echo(json.dumps(report.as_json(), indent=1))
+        return
+
+    def shown(interval: Interval) -> str:
+        return f"{interval.mean:.4f} [{interval.low:.4f}, {interval.high:.4f}]"
+
+    table = Table(title=f"{report.users} users, whole catalogue, 95% intervals")
+    for head in ("system", "HR@10", "NDCG@10", "NDCG@10 of the fusion minus it"):
+        table.add_column(head)
+    for name, figures in report.systems.items():
+        gain = report.gain.get(name)
+        last = shown(gain["ndcg@10"]) if gain else ""
+        table.add_row(name, shown(figures["hr@10"]), shown(figures["ndcg@10"]), last)
+    Console().print(table)

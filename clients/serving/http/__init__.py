@@ -1,0 +1,1 @@
+"""The service's HTTP interface; everything that decides stands in `clients.serving`."""

@@ -1,0 +1,41 @@
+"""What scores items while the service runs: a bundle with the users' states."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from clients.advice import Scores
+from clients.bundle import Bundle
+from clients.data.dataset import Histories
+from clients.recommenders.fusion import Fusion
+from clients.recommenders.local_parts import fusion_parts
+from clients.serving.config import ServingConfig
+from clients.serving.states import ServedBehaviour, UserStates
+
+
+class ServedModel:
+    """A bundle at work; used from one thread.
+
+    Parameters
+    ----------
+    bundle
+        Loaded and checked.
+    config
+        Sizes.
+    """
+
+    def __init__(self, bundle: Bundle, config: ServingConfig) -> None:
+        self.manifest = bundle.manifest
+        self.states = UserStates(bundle.personal, config.cached_users)
+        self.vectors = bundle.personal.items.vectors.numpy()
+        parts = fusion_parts(bundle.local, ServedBehaviour(bundle.personal, self.states))
+        self._fusion = Fusion(parts, bundle.manifest.fusion.weights)
+        self._all = np.arange(bundle.manifest.items)
+
+    def score(self, histories: Histories) -> list[Scores]:
+        """Candidates for each of B users, none of whom has an empty history."""
+        found = self._fusion.contributions(histories)
+        return [
+            Scores(self._all, self._fusion.parts, {name: rows[row] for name, rows in found.items()})
+            for row in range(len(histories))
+        ]
