@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow e2e chaos lint check clean compare-metrics bench-private bench-secagg bench-models bench-round bench-text bench-ingest fuzz-secagg mutation-secagg test-postgresql
+.PHONY: help demo test test-slow e2e chaos lint check clean compare-metrics bench-private bench-secagg bench-serving bench-models bench-round bench-text bench-ingest fuzz-secagg mutation-secagg test-postgresql
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 22
@@ -58,6 +58,9 @@ bench-secagg: $(STAMP)  ## secure aggregation against plain sums and Flower's fu
 
 bench-quality: $(STAMP)  ## scenarios, curve, diversity dial and one round beside the goals; hours, resumable; SMALL=1 for a minute
 	$(BIN)/python -m benchmarks.quality $(if $(SMALL),--small)
+
+bench-serving: $(STAMP)  ## the service under load, beside a plain matrix product; SMALL=1 for 12,000 items alone
+	$(BIN)/python -m benchmarks.serving $(if $(SMALL),--small)
 
 bench-models: $(STAMP)  ## item space, shared model and personalisation on validation items; DATA=folder
 	$(BIN)/python -m benchmarks.models --data $(DATA)

@@ -1,0 +1,1 @@
+"""The node's service under load, beside a plain matrix product."""
