@@ -128,7 +128,7 @@ def _fold(home: NodeHome, repeats: int = 200) -> dict[str, Any]:
     states, times = UserStates(bundle.personal, 1000), []
     for row in range(repeats):
         whole: Histories = histories.take([row])
-        states.query(whole.without_last(1))
+        states.queries(whole.without_last(1))
         began = time.perf_counter()
         states.advance(whole)
         times.append(time.perf_counter() - began)

@@ -17,9 +17,9 @@ from torch import Tensor
 from clients.data.dataset import Histories, Int64s
 from clients.recommenders.base import Evidence, Float32s
 from clients.recommenders.behaviour import BehaviourScorer
+from clients.training.batches import recent_sequences
 from clients.training.personalise import PersonalModel
 from shared.models.behaviour import BehaviourLSTM, BehaviourState
-from shared.models.sequences import gap_buckets
 from shared.models.torch_parameters import load_vector
 
 
@@ -45,14 +45,17 @@ class UserStates:
     def __len__(self) -> int:
         return len(self._states)
 
-    def query(self, history: Histories) -> Tensor:
-        """(1, d) query of the one user of `history`, from the kept state if it is this far."""
-        user, count = history.users[0], len(history.items)
-        found = self._states.get(user)
-        if found is None or found[0] != count:
-            self._keep(user, count, self._folded(history))
-        self._states.move_to_end(user)
-        return self._model.query_of(self._states[user][1])
+    def queries(self, histories: Histories) -> Tensor:
+        """(B, d) query of each user, from the kept state where it is this far."""
+        counts = histories.lengths.tolist()
+        kept = [self._states.get(user) for user in histories.users]
+        stale = [r for r, s in enumerate(kept) if s is None or s[0] != counts[r]]
+        found = {row: state[1] for row, state in enumerate(kept) if state is not None}
+        if stale:
+            found.update(zip(stale, self._folded(histories.take(stale)), strict=True))
+        for row, user in enumerate(histories.users):
+            self._keep(user, counts[row], found[row])
+        return self._model.query_of(_stacked([found[row] for row in range(len(histories))]))
 
     def advance(self, history: Histories) -> None:
         """Take in the last event of `history`, if the state before it is kept."""
@@ -61,9 +64,9 @@ class UserStates:
         if found is None:
             return
         if found[0] != count - 1 or self.start(count) != self.start(count - 1):
-            self._keep(user, count, self._folded(history))
+            self._keep(user, count, self._folded(history)[0])
             return
-        vectors, events, gaps = self._inputs(history, count - 1)
+        vectors, events, gaps = self._last(history)
         self._keep(user, count, self._model.advance(found[1], vectors, events, gaps))
 
     def forget(self, user: str) -> None:
@@ -74,32 +77,36 @@ class UserStates:
         """First event of the window when there are `count` events."""
         return max(0, (count - self._window) // self._window * self._window)
 
-    def _folded(self, history: Histories) -> BehaviourState:
-        first = self.start(len(history.items))
-        vectors, events, gaps = self._inputs(history, first)
-        state = self._model.start(1)
-        for step in range(len(vectors)):
-            row = slice(step, step + 1)
-            state = self._model.advance(state, vectors[row], events[row], gaps[row])
-        return state
+    def _folded(self, histories: Histories) -> list[BehaviourState]:
+        """The state of each user, computed anew and all at once."""
+        counts = histories.lengths
+        window = counts - np.array([self.start(int(n)) for n in counts], dtype=np.int64)
+        state = self._model.fold(recent_sequences(histories, window), self._items)
+        return [
+            BehaviourState(
+                recurrent=state.recurrent[:, :, row : row + 1],
+                profile=state.profile[row : row + 1],
+            )
+            for row in range(len(histories))
+        ]
 
-    def _inputs(self, history: Histories, first: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Vectors (S, d), event types and gaps (S,) of the events from `first` on."""
-        count = len(history.items)
-        gaps = np.zeros(count - first, dtype=np.int64)
-        if not history.ordinal and count > 1:
-            before = max(first - 1, 0)
-            found = gap_buckets(np.diff(history.times[before:]))
-            gaps[len(gaps) - len(found) :] = found
-        items = torch.from_numpy(history.items[first:].astype(np.int64))
-        events = torch.from_numpy(history.events[first:].astype(np.int64))
-        return self._items.vectors[items], events, torch.from_numpy(gaps)
+    def _last(self, history: Histories) -> tuple[Tensor, Tensor, Tensor]:
+        """Vector (1, d), event type and gap (1,) of the last event."""
+        last = recent_sequences(history, 1)
+        return self._items.vectors[last.items], last.events, last.gaps
 
     def _keep(self, user: str, count: int, state: BehaviourState) -> None:
         self._states[user] = (count, state)
         self._states.move_to_end(user)
         while len(self._states) > self._size:
             self._states.popitem(last=False)
+
+
+def _stacked(states: list[BehaviourState]) -> BehaviourState:
+    return BehaviourState(
+        recurrent=torch.cat([state.recurrent for state in states], dim=2),
+        profile=torch.cat([state.profile for state in states]),
+    )
 
 
 class ServedBehaviour:
@@ -120,8 +127,8 @@ class ServedBehaviour:
     @torch.no_grad()
     def scores(self, histories: Histories, /) -> Float32s:
         """(B, N) logits of every item for each history."""
-        rows = [self._states.query(histories.take([row])) for row in range(len(histories))]
-        return self._items.logits(torch.cat(rows)).numpy().astype(np.float32, copy=False)
+        queries = self._states.queries(histories)
+        return self._items.logits(queries).numpy().astype(np.float32, copy=False)
 
     def evidence(self, history: Histories, targets: Int64s, /) -> Evidence:
         """Contribution of each of the latest events."""

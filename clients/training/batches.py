@@ -75,8 +75,8 @@ class TrainingSet:
         )
 
 
-def recent_sequences(histories: Histories, length: int) -> Sequences:
-    """Every user's `length` most recent events, packed, to be queried after the last one."""
+def recent_sequences(histories: Histories, length: int | Int64s) -> Sequences:
+    """Every user's `length` (or (U,) lengths) most recent events, packed."""
     columns = _Columns.of(histories)
     kept = np.minimum(histories.lengths, length)
     packing = Packing.from_lengths(torch.from_numpy(kept))

@@ -132,6 +132,17 @@ class BehaviourLSTM(nn.Module):
         return BehaviourState(recurrent=recurrent, profile=profile)
 
     @torch.no_grad()
+    def fold(self, histories: Sequences, items: ItemMatrix) -> BehaviourState:
+        """State of each user after its last event; as from `start` by `advance`, but at once."""
+        packing = histories.packing
+        vectors = items.vectors[histories.items]
+        inputs = self._inputs(vectors, histories.events, histories.gaps, packing)
+        profile = decayed_sum(vectors, packing, self.config.profile_decay)
+        return BehaviourState(
+            recurrent=self.lstm.final(inputs, packing), profile=packing.last(profile)
+        )
+
+    @torch.no_grad()
     def query_of(self, state: BehaviourState) -> Tensor:
         """Query (B, d) for the next event of each user in `state`."""
         return self._combine(state.profile, state.recurrent[-1, 0], None)

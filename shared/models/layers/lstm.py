@@ -70,6 +70,15 @@ class LSTM(nn.Module):
             after.append(torch.stack([x, cell]))
         return x, torch.stack(after)
 
+    @torch.no_grad()
+    def final(self, x: Tensor, packing: Packing) -> Tensor:
+        """State (layers, 2, B, H) of each user after its last token of `x` (S, D)."""
+        after = []
+        for layer in self.layers:
+            x, cells = cast(LSTMLayer, layer).traced(x, packing)
+            after.append(torch.stack([packing.last(x), packing.last(cells)]))
+        return torch.stack(after)
+
 
 class LSTMLayer(PrivateLayer):
     """One layer; gates in the order output, input, forget, candidate.
@@ -99,6 +108,13 @@ class LSTMLayer(PrivateLayer):
             x, *weights, packing, self, recorder
         )
         return hidden
+
+    def traced(self, x: Tensor, packing: Packing) -> tuple[Tensor, Tensor]:
+        """Outputs and cell states (S, H) at the packed tokens `x` (S, D), without gradients."""
+        gates = torch.addmm(doubled_candidate(self.bias), x, doubled_candidate(self.weight_ih).t())
+        trace = run_forward(gates, doubled_candidate(self.weight_hh), packing.live)
+        first = packing.live[0] if packing.live else 0
+        return trace.hidden[first:], trace.cells
 
     def step(self, x: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
         """One token of B users: the new hidden and cell states (B, H)."""
