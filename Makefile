@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow e2e chaos lint check clean compare-metrics bench-private bench-secagg bench-serving bench-models bench-round bench-text bench-ingest fuzz-secagg mutation-secagg test-postgresql
+.PHONY: help demo test test-slow e2e chaos lint check clean compare-metrics bench-private bench-secagg bench-serving bench-models bench-quality bench-round bench-text bench-ingest fuzz-secagg mutation-secagg test-postgresql
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 22
