@@ -14,16 +14,17 @@ from shared.errors import IsthmusError
 
 MEDIA_TYPE: Final = "application/problem+json"
 PAGE: Final = "https://isthmus.example/errors"
-_CALLERS: Final = (LiveRowError, UnknownAttributeError)
-"""Errors of other modules that the caller can mend."""
+_CALLERS: Final[dict[type[IsthmusError], int]] = {LiveRowError: 422, UnknownAttributeError: 409}
+"""Errors of other modules that the caller can mend; 409: it fits the API, not this catalogue."""
 
 
 def status_of(error: Exception) -> int:
     """HTTP status of an error."""
     if isinstance(error, RequestError):
         return error.status
-    if isinstance(error, _CALLERS):
-        return 422
+    for kind, status in _CALLERS.items():
+        if isinstance(error, kind):
+            return status
     return NotReadyError.status if isinstance(error, IsthmusError) else UnexpectedError.status
 
 

@@ -44,7 +44,7 @@ def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return dict.fromkeys((*statuses, 400, 500, 503), described)
 
 
-GUARDED: Final = (401, 403, 404, 405, 413, 422, 429)
+GUARDED: Final = (401, 403, 404, 405, 409, 413, 422, 429)
 open_routes = APIRouter(responses=_problems(404, 405, 413))
 routes = APIRouter(prefix="/v1", responses=_problems(*GUARDED))
 metrics_route = APIRouter(responses=_problems(*GUARDED))

@@ -10,8 +10,8 @@ from clients.ranking.request import Filters
 from shared.config import StrictModel
 from shared.contract import EVENT_TYPES
 
-UserId = Annotated[str, Field(min_length=1, max_length=512)]
-ItemId = Annotated[str, Field(min_length=1, max_length=512)]
+UserId = Annotated[str, Field(min_length=1, max_length=512, pattern=r"[!-~]|[^\x00-\xa0\s]")]
+ItemId = UserId
 Moment = Annotated[float, Field(ge=0, le=4e9, allow_inf_nan=False)]
 EventName = Literal[EVENT_TYPES]  # type: ignore[valid-type]
 Feeling = Literal["shown", "clicked", "liked", "disliked", "dismissed"]

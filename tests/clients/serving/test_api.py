@@ -203,7 +203,7 @@ def test_an_erased_user_is_unknown_everywhere(world: World, http: httpx.Client) 
         b'{"user": "u", "k": 1e9}',
         b'{"user": "u", "surprise": 1}',
         b'{"user": "u", "filters": {"price_to": NaN}}',
-        b'{"user": "u", "filters": {"attributes": {"no such column": ["x"]}}}',
+        b'{"user": " \\t"}',
         b'{"user": "u", "diversity": 2}',
         b'{"user": "\xff\xfe"}',
         json.dumps({"user": "a" * 600}).encode(),
@@ -217,6 +217,14 @@ def test_a_request_that_does_not_fit_is_a_problem_that_repeats_nothing(
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["code"].startswith("SRV-")
     assert "a" * 50 not in answer.text
+
+
+def test_a_filter_by_a_column_that_items_do_not_have_is_a_conflict(
+    world: World, http: httpx.Client
+) -> None:
+    body = {"user": "u", "filters": {"attributes": {"no such column": ["x"]}}}
+    answer = http.post("/v1/recommendations", json=body, headers=world.header("serve"))
+    assert (answer.status_code, answer.json()["code"]) == (409, "SRV-201")
 
 
 def test_an_id_of_ten_megabytes_is_not_read(world: World, http: httpx.Client) -> None:
