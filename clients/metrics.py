@@ -5,6 +5,7 @@ Nothing here is about a user, and all of it is from files that the node keeps an
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -19,7 +20,10 @@ from clients.home import NodeHome
 from clients.identity import load_identity
 from clients.receipts import ReceiptLog
 from clients.releases import ReleaseShelf
+from shared.errors import IsthmusError
 from shared.privacy.accounting import Cost, epsilon
+
+logger = logging.getLogger(__name__)
 
 
 class NodeCollector(Collector):
@@ -38,6 +42,17 @@ class NodeCollector(Collector):
         """All metrics; names are documented in docs/operations.md."""
         if not self._home.policy.exists() or not self._home.identity.exists():
             return
+        try:
+            found, readable = list(self._federation()), 1.0
+        except IsthmusError as error:  # monitoring must say so, not fall silent
+            logger.warning("no federation metrics: %s", error)
+            found, readable = [], 0.0
+        yield GaugeMetricFamily(
+            "isthmus_records_readable", "0 if ledger, receipts or plans are damaged.", readable
+        )
+        yield from found
+
+    def _federation(self) -> Iterator[Metric]:
         yield from self._budget()
         yield from self._messages()
         states = Counter(known.state for known in Approvals(self._home.approvals).known())

@@ -19,6 +19,7 @@ def serve(
 
     from clients.home import NodeHome
     from clients.lifecycle.erasure import forget
+    from clients.metrics import NodeCollector
     from clients.node_config import read_node_config
     from clients.serving.http.application import make_application
     from clients.serving.http.server import bound, run_server, swap_on_hangup
@@ -42,6 +43,7 @@ def serve(
         lambda user: forget(node, service.store, user),
         language=config.text.language,
         started=swap_on_hangup,
+        collectors=[NodeCollector(node)],
     )
     listening = bound(serving)
     address, number = listening.getsockname()[:2]

@@ -1,34 +1,30 @@
-"""`isthmus-node train --local`: a model from the node's own data; nothing is sent."""
+"""`isthmus-node train`: a model from the node's own data, from a release or alone."""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from clients.commands.home import DEFAULT_HOME, AsJson, Home
-from shared.errors import ConfigError
 
-
-class OnlyLocalError(ConfigError):
-    """`train` was called without `--local`: training with others is not started by hand."""
-
-    code = "SRV-124"
-    default_remedy = "give --local; federated rounds run in isthmus-node start"
+if TYPE_CHECKING:
+    from clients.bundle import Bundle
 
 
 def train(
     local: Annotated[
-        bool, typer.Option("--local", help="From own data alone; nothing is sent.")
+        bool, typer.Option("--local", help="Alone, even if a global model is in use.")
     ] = False,
     home: Home = DEFAULT_HOME,
     as_json: AsJson = False,
 ) -> None:
-    """Train on the node's own data and publish the model bundle.
+    """Train on the node's own data and publish the model bundle; nothing is sent.
 
-    Ctrl-C and the same command again: it goes on. A running service takes the new model over when
-    it gets SIGHUP.
+    Without --local the model starts from the global model in use, is compared with what the node
+    can do alone, and is served only if it is not worse. Ctrl-C and the same command again: it goes
+    on. A running service takes the new model over when it gets SIGHUP.
     """
     from rich.console import Console
 
@@ -36,26 +32,61 @@ def train(
     from clients.home import NodeHome
     from clients.identity import load_identity
     from clients.node_config import read_node_config
+    from clients.training.joined_training import train_from_release
     from clients.training.node_training import NodeTraining
     from shared.models.encoders import load_encoder
     from shared.progress import reporter
 
-    if not local:
-        raise OnlyLocalError("train without --local")
     node = NodeHome(home)
-    config = read_node_config(node)
-    key = load_identity(node.identity)
-    encoder = load_encoder(config.encoder.name, fingerprint=config.encoder.fingerprint or None)
-    training = NodeTraining(node, *NodeStore(node).load(), encoder, config.training)
+    config, key, data = read_node_config(node), load_identity(node.identity), NodeStore(node).load()
+    facts: dict[str, Any] = {}
     with reporter(Console(stderr=True)) as progress:
-        path, bundle = training.run(key, progress)
+        if local:
+            fingerprint = config.encoder.fingerprint or None
+            encoder = load_encoder(config.encoder.name, fingerprint=fingerprint)
+            training = NodeTraining(node, *data, encoder, config.training)
+            path, bundle = training.run(key, progress)
+        else:
+            joined = train_from_release(
+                node,
+                *data,
+                config.training,
+                key,
+                lambda choice: load_encoder(choice.name, fingerprint=choice.fingerprint),
+                progress,
+            )
+            path, bundle, decision = joined.path, joined.bundle, joined.decision
+            facts = {
+                "release": joined.release.name,
+                "alone": decision.served,
+                "joined": decision.new,
+                "gate": decision.reason,
+            }
+    facts = {"bundle": path.name, **facts, **_facts(bundle)}
+    typer.echo(json.dumps(facts, indent=1) if as_json else _text(facts))
+
+
+def _facts(bundle: Bundle) -> dict[str, Any]:
     weights = bundle.weights
-    if as_json:
-        facts = {"bundle": path.name, "weights": weights.weights, "ndcg@10": weights.ndcg}
-        typer.echo(json.dumps(facts, indent=1))
-        return
-    typer.echo(f"bundle: {path}")
-    for name, weight in sorted(weights.weights.items(), key=lambda pair: -pair[1]):
-        alone = weights.alone[name]
-        typer.echo(f"  {name:20} weight {weight:6.3f}   NDCG@10 alone {alone:.4f}")
-    typer.echo(f"  fusion: NDCG@10 {weights.ndcg:.4f} on {weights.users} validation users")
+    parts = {
+        name: {"weight": weight, "ndcg@10 alone": weights.alone[name]}
+        for name, weight in sorted(weights.weights.items(), key=lambda pair: -pair[1])
+    }
+    return {"ndcg@10": weights.ndcg, "validation users": weights.users, "parts": parts}
+
+
+def _text(facts: dict[str, Any]) -> str:
+    lines = [f"bundle: {facts['bundle']}"]
+    if "gate" in facts:
+        lines += [
+            f"  alone {facts['alone']:.4f}, from release {facts['release'][:8]} "
+            f"{facts['joined']:.4f} NDCG@10 on this node's hold-out",
+            f"  {facts['gate']}",
+        ]
+    for name, part in facts["parts"].items():
+        figures = f"weight {part['weight']:6.3f}   NDCG@10 alone {part['ndcg@10 alone']:.4f}"
+        lines.append(f"  {name:20} {figures}")
+    users = facts["validation users"]
+    return "\n".join(
+        [*lines, f"  fusion: NDCG@10 {facts['ndcg@10']:.4f} on {users} validation users"]
+    )

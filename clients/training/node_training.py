@@ -21,10 +21,10 @@ from torch import Tensor
 from clients.bundle import Bundle, BundleManifest, FusionFacts, catalogue_digest
 from clients.bundle_shelf import BundleShelf
 from clients.data.dataset import Catalogue, Histories
-from clients.evaluation.split import LeaveOneOut, leave_one_out
+from clients.evaluation.split import Fold, LeaveOneOut, leave_one_out
 from clients.home import NodeHome
 from clients.personal_file import kept
-from clients.recommenders.fusion import FusionWeights, learn_weights
+from clients.recommenders.fusion import Fusion, FusionWeights, learn_weights
 from clients.recommenders.local_parts import fit_local_parts, fusion_parts
 from clients.training.config import TrainingConfig
 from clients.training.errors import NothingToLearnError
@@ -105,13 +105,36 @@ class NodeTraining:
         NothingToLearnError
             No user has two training events.
         """
+        bundle = self.bundle(report)
+        return self.publish(bundle, key), bundle
+
+    def bundle(self, report: Reporter) -> Bundle:
+        """Train what is left to train; nothing is published.
+
+        Raises
+        ------
+        NothingToLearnError
+            No user has two training events.
+        """
         vectors = self._item_space(report.step("item space"))
         personal = self._personal(vectors, report.step("behaviour model"))
         weights = self._fuse(personal, report.step("fusion weights"))
-        bundle = self._bundle(personal, weights, report.step("local parts on all events"))
+        return self._bundle(personal, weights, report.step("local parts on all events"))
+
+    def publish(self, bundle: Bundle, key: Ed25519PrivateKey) -> Path:
+        """Sign a bundle of this node and make it the one to serve."""
         path = BundleShelf(self._home.models).publish(bundle, key)
         shutil.rmtree(self._home.local_training, ignore_errors=True)
-        return path, bundle
+        return path
+
+    def hold_out(self) -> Fold:
+        """Each user's last new item, which nothing was trained on but the published local parts."""
+        return self._split.test
+
+    def on_hold_out(self, bundle: Bundle) -> Fusion:
+        """The fusion of a bundle with its local parts fitted without the hold-out's items."""
+        local = fit_local_parts(self._split.training, self._catalogue)
+        return Fusion(fusion_parts(local, bundle.personal.scorer()), bundle.manifest.fusion.weights)
 
     @cached_property
     def _split(self) -> LeaveOneOut:

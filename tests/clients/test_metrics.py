@@ -10,7 +10,7 @@ from clients.home import NodeHome
 from clients.metrics import exposition
 from shared.files import write_json
 from shared.plan import LocalSteps, PrivacyTerms
-from tests.federation import MODEL, Federation, store_identity
+from tests.federation import MODEL, Federation, policy, store_identity
 from tests.plans import identity, make_plan
 
 
@@ -39,3 +39,12 @@ def test_a_node_that_took_part_tells_budget_messages_and_refusals(tmp_path: Path
 
 def test_a_node_without_a_federation_has_no_metrics(tmp_path: Path) -> None:
     assert exposition(NodeHome(tmp_path)) == ""
+
+
+def test_a_damaged_ledger_is_told_and_does_not_silence_the_rest(tmp_path: Path) -> None:
+    home = NodeHome(tmp_path)
+    plan = make_plan(model=MODEL)
+    write_json(home.policy, policy(plan).model_dump(mode="json"))
+    store_identity(home.identity, identity(1))
+    home.ledger.write_text("not a ledger\n")
+    assert "isthmus_records_readable 0.0" in exposition(home)

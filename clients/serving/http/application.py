@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from prometheus_client.registry import Collector
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -38,6 +39,7 @@ def make_application(
     *,
     language: Language = "en",
     started: Callable[[Service], None] = lambda _service: None,
+    collectors: Sequence[Collector] = (),
 ) -> ASGIApp:
     """The service's HTTP interface.
 
@@ -49,6 +51,8 @@ def make_application(
         Of sentences where a request names none.
     started
         Called in the event loop before the first request.
+    collectors
+        What ``/metrics`` shows besides the service's own counters.
     """
 
     @asynccontextmanager
@@ -59,7 +63,8 @@ def make_application(
 
     app = FastAPI(title="Isthmus node", version="1", lifespan=lifespan, redoc_url=None)
     app.state.service, app.state.keys = service, keys
-    app.state.metrics, app.state.language, app.state.erase = Metrics(), language, erase
+    app.state.metrics = Metrics(*collectors)
+    app.state.language, app.state.erase = language, erase
     config = service.config
     app.state.limit = RateLimit(config.requests_per_second, config.burst)
     for router in ROUTERS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.registry import Collector
 
 from clients.serving.service import Service
 
@@ -10,10 +11,18 @@ SECONDS = (0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0
 
 
 class Metrics:
-    """Counters of one service."""
+    """Counters of one service.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    others
+        What else the page shows: the node's part in federations.
+    """
+
+    def __init__(self, *others: Collector) -> None:
         self._registry = CollectorRegistry()
+        for other in others:
+            self._registry.register(other)
         self._requests = Counter(
             "isthmus_requests", "Requests", ("route", "method", "status"), registry=self._registry
         )

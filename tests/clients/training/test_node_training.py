@@ -84,3 +84,21 @@ def test_other_data_are_trained_anew(tmp_path: Path) -> None:
 def test_nothing_to_learn_from_is_said(tmp_path: Path) -> None:
     with pytest.raises(NothingToLearnError):
         node_training(NodeHome(tmp_path), histories_of())
+
+
+def test_the_hold_out_judges_local_parts_that_never_saw_its_items(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = node_training(NodeHome(tmp_path), histories_of(*([[0, 1, 2, 3]] * 40)))
+    bundle = training.bundle(quiet())
+    fitted: list[set[int]] = []
+    real = module.fit_local_parts
+
+    def looking(histories, catalogue):  # type: ignore[no-untyped-def]
+        fitted.append(set(histories.items.tolist()))
+        return real(histories, catalogue)
+
+    monkeypatch.setattr(module, "fit_local_parts", looking)
+    training.on_hold_out(bundle)
+    assert set(training.hold_out().targets.tolist()) == {3}
+    assert fitted == [{0, 1}]
