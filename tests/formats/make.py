@@ -29,7 +29,7 @@ LIFETIME = Budget(epsilon=8.0, delta=0.01)
 def main() -> None:
     """Write the files of this version."""
     folder = Path(__file__).parent / __version__
-    folder.mkdir(exist_ok=True)
+    folder.mkdir()  # files of a version are never written over
     ledger = Ledger(folder / "ledger.jsonl", node="alpha", lifetime=LIFETIME)
     mechanism = Mechanism(noise_multiplier=4.0, sample_rate=0.1, steps=2)
     release = Release(plan=PLAN.run_id, round=1, model="behaviour")
