@@ -20,9 +20,9 @@ from simulations.recipe import ContentRecipe
 from simulations.results import SystemName
 
 CONTENT: Final[dict[SystemName, SystemName | None]] = {
-    "local_content": None,
-    "federated_content": "federated_lstm",
-    "federated_dp_content": "federated_dp_lstm",
+    "local_vae_gan": None,
+    "federated_vae_gan": "federated_lstm",
+    "vae_gan": "federated_dp_lstm",
 }
 """Content system → the federated run whose plan trained it; None = public initial weights."""
 

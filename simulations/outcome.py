@@ -127,7 +127,7 @@ class Outcome:
 
     def _epsilon(self, system: SystemName, spent: list[float]) -> float | None:
         """Epsilon of a system: of everything sent for it; None where nothing private was sent."""
-        private = (PRIVATE, "released_dp_lstm", "federated_dp_content", "fusion")
+        private = (PRIVATE, "released_dp_lstm", "vae_gan", "fusion")
         return spent[-1] if spent and system in private else None
 
     def _uplifts(self, name: str) -> dict[str, dict[Metric, UpliftInterval]]:

@@ -32,9 +32,9 @@ SystemName = Literal[
     "released_dp_lstm",
     "federated_dp_lstm",
     "centralised_lstm",
-    "local_content",
-    "federated_content",
-    "federated_dp_content",
+    "local_vae_gan",
+    "federated_vae_gan",
+    "vae_gan",
     "fusion",
 ]
 SYSTEMS: Final[tuple[SystemName, ...]] = get_args(SystemName)

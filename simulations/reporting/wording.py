@@ -25,9 +25,9 @@ _LABELS: Final[dict[str, str]] = {
     "partners_popularity": "popularity at all partners",
     "partners_item_knn": "item kNN of all partners",
     "centralised_lstm": "centralised LSTM",
-    "local_content": "local content",
-    "federated_content": "federated content, no DP",
-    "federated_dp_content": "federated content, DP",
+    "local_vae_gan": "local VAE-GAN",
+    "federated_vae_gan": "federated VAE-GAN, no DP",
+    "vae_gan": "federated VAE-GAN, DP",
     "content_vae_gan": "content VAE-GAN",
     "federated_content_vae_gan": "content VAE-GAN, federated",
     "fusion": "fusion",
@@ -40,8 +40,8 @@ _USES: Final[dict[str, Use]] = {
     "released_lstm": "federation, no privacy",
     "released_dp_lstm": "federation, private",
     "centralised_lstm": "pooled data",
-    "federated_content": "federation, no privacy",
-    "federated_dp_content": "federation, private",
+    "federated_vae_gan": "federation, no privacy",
+    "vae_gan": "federation, private",
     "fusion": "federation, private",
 }
 _METRIC_LABELS: Final[dict[Metric, str]] = {

@@ -90,8 +90,8 @@ def test_every_system_is_measured_on_every_platform_and_private_ones_show_epsilo
         assert platform.systems["federated_dp_lstm"].epsilon == platform.epsilon
         assert platform.systems["fusion"].epsilon == platform.epsilon
         assert platform.systems["federated_lstm"].epsilon is None
-        assert platform.systems["federated_dp_content"].epsilon == platform.epsilon
-        assert platform.systems["local_content"].epsilon is None
+        assert platform.systems["vae_gan"].epsilon == platform.epsilon
+        assert platform.systems["local_vae_gan"].epsilon is None
         assert {"content_vae_gan", "federated_content_vae_gan"} <= platform.fusion_weights.keys()
         assert "ndcg@10" in platform.uplift["fusion_vs_local"]
         assert platform.local_fusion is not None
