@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-
 import typer
-from rich.console import Console
 
 from clients.commands.approve import approve
 from clients.commands.batch import batch
@@ -27,7 +24,7 @@ from clients.commands.rotate_key import rotate_key
 from clients.commands.serve import serve
 from clients.commands.start import start
 from clients.commands.train import train
-from shared.errors import IsthmusError
+from shared.command_line import run_command
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -66,12 +63,8 @@ app.add_typer(keys, name="keys")
 
 
 def main() -> None:
-    """Entry point: known errors end with their message and exit code 2."""
-    try:
-        app()
-    except IsthmusError as error:
-        Console(stderr=True).print(str(error), style="red", markup=False, highlight=False)
-        sys.exit(2)
+    """Entry point of the command."""
+    run_command(app)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-
 import typer
-from rich.console import Console
 
 from server.commands.approve import approve
 from server.commands.init import init
@@ -15,7 +12,7 @@ from server.commands.resume import resume
 from server.commands.revoke import revoke
 from server.commands.start import start
 from server.commands.status import rounds, status
-from shared.errors import IsthmusError
+from shared.command_line import run_command
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -29,12 +26,8 @@ app.add_typer(releases, name="releases")
 
 
 def main() -> None:
-    """Entry point: known errors end with their message and exit code 2."""
-    try:
-        app()
-    except IsthmusError as error:
-        Console(stderr=True).print(str(error), style="red", markup=False, highlight=False)
-        sys.exit(2)
+    """Entry point of the command."""
+    run_command(app)
 
 
 if __name__ == "__main__":

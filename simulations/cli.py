@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from shared.errors import IsthmusError
+from shared.command_line import run_command
 from simulations.recipe import load_recipe, shipped_recipes
 
 app = typer.Typer(
@@ -105,12 +104,8 @@ def compare(
 
 
 def main() -> None:
-    """Entry point: known errors end with their message and exit code 2, Ctrl-C with 130."""
-    try:
-        app()
-    except IsthmusError as error:
-        Console(stderr=True).print(str(error), style="red", markup=False, highlight=False)
-        sys.exit(2)
+    """Entry point of the command."""
+    run_command(app)
 
 
 if __name__ == "__main__":
