@@ -37,11 +37,11 @@ from flwr.supernode.runtime.run_clientapp import pull_task_input, push_message, 
 
 from clients.home import NodeHome
 from clients.network_home import NetworkHome
-from clients.preparation import refresh_training
+from clients.preparation import announced_plan, refresh_training
 from shared.app_bundle import bundle_hash
 from shared.errors import FederationError, IsthmusError
 from shared.files import write_atomically
-from shared.wire import START
+from shared.wire import START, Parcel
 
 ACQUIRE = "/flwr.proto.Runtime/AcquireTask"
 POLL_SECONDS = 0.1
@@ -132,7 +132,7 @@ class NodeExecutor:
         try:
             check_bundle(fab, self._terms.allowed)
             if message.metadata.message_type == START:
-                refresh_training(self._terms.home)
+                self._prepare(message)
             own = Context(
                 run_id=context.run_id,
                 node_id=context.node_id,
@@ -151,6 +151,16 @@ class NodeExecutor:
             logger.exception("no answer to %r", message.metadata.message_type)
             refusal = Error(ErrorCode.CLIENT_APP_RAISED_EXCEPTION, INTERNAL_ERROR)
         return Message(refusal, reply_to=message)
+
+    def _prepare(self, message: Message) -> None:
+        """Bring what is trained on in line with the store and the plan that begins."""
+        home = self._terms.home
+        try:
+            parcel = Parcel.from_record(message.content)
+            plan = announced_plan(parcel.body, home)
+        except IsthmusError:
+            return  # the app refuses it, with a receipt
+        refresh_training(home, plan)
 
     def _note(self, node_id: int) -> None:
         """Keep the number that the SuperLink gave this node: needed to sign off after a crash."""

@@ -40,6 +40,8 @@ def _lines(
     yield f"  partners     {', '.join(p.name for p in plan.partners)}"
     yield f"  rounds       {plan.rounds}, {plan.local.steps} local steps each"
     yield f"  encoder      {plan.encoder.name} ({plan.encoder.fingerprint[:16]})"
+    for column in plan.model.modalities:
+        yield f"  items        texts and the column {column.name} ({column.encoder})"
     yield f"  what is sent {_sent(plan)}"
     yield f"  privacy      {_privacy(plan, partner)}"
     yield f"  budget here  epsilon {spent:.3f} of {lifetime:g} spent over all plans so far"

@@ -63,6 +63,8 @@ class NodePolicy(StrictModel):
     """Largest fixed-point range."""
     encoders: tuple[str, ...] = ("use-multilingual",)
     """Text encoders that may be used."""
+    modalities: tuple[str, ...] = ()
+    """Feature columns that item vectors may be made of, beside texts."""
     models: tuple[ModelName, ...] = get_args(ModelName)
     """Models that may be trained on this platform's users."""
     min_colluders: Annotated[int, Field(ge=0)] = 0
@@ -139,6 +141,11 @@ class NodePolicy(StrictModel):
             self._refuse("colluders", terms.colluders, self.min_colluders)
         if plan.encoder.name not in self.encoders:
             self._refuse("encoder", plan.encoder.name, self.encoders)
+        columns = {modality.name for modality in plan.model.modalities}
+        if not columns <= set(self.modalities):
+            self._refuse("modalities", sorted(columns), self.modalities)
+        if not all(modality.encoder for modality in plan.model.modalities):
+            raise PolicyRefusalError("the plan does not say what makes its feature columns")
         if not set(plan.models) <= set(self.models):
             self._refuse("models", plan.models, self.models)
         if terms.suite not in self.suites:

@@ -1,63 +1,98 @@
 """From the node's store to what it trains on: histories without ids, and item vectors.
 
 Made anew when the store has changed, at the latest before each round: whoever opted out before a
-round begins is in no batch from that round on.
+round begins is in no batch from that round on. A plan fixes the encoder and the item space, so the
+vectors are made anew as well when another plan begins.
 """
 
 from __future__ import annotations
 
+from clients.budget import read_policy
 from clients.data.store import NodeStore
 from clients.evaluation.split import leave_one_out
 from clients.home import NodeHome
+from clients.identity import load_identity, public_bytes
+from clients.item_space import catalogue_vectors
 from clients.node_config import NodeConfig, read_node_config
 from clients.node_data import TrainingData
 from shared.files import write_atomically
 from shared.hashing import digest
-from shared.models.config import BehaviourConfig
+from shared.models.config import BehaviourConfig, EncoderChoice
 from shared.models.encoders import EncodingCache, load_encoder
-from shared.models.item_space import item_vectors
+from shared.plan import TrainingPlan, read_plan
+from shared.start import RoundStart
 
 
-def refresh_training(home: NodeHome) -> bool:
+def refresh_training(home: NodeHome, plan: TrainingPlan | None = None) -> bool:
     """Prepare what the node trains on if its store has changed since; True if it was prepared.
 
     A node without a store (one whose training file was made elsewhere) is left alone.
 
+    Parameters
+    ----------
+    plan
+        Fixes encoder and item space; node.toml does where there is none yet.
+
     Raises
     ------
     IsthmusError
-        The store, its configuration or the encoder cannot be used.
+        The store, its configuration, a feature column or the encoder cannot be used.
     """
     if not (home.store / "current.json").exists():
         return False
+    config = read_node_config(home)
+    model, encoder = (plan.model, plan.encoder) if plan else _own_choice(config)
     made_from = home.training.with_suffix(".from")
-    seen = _fingerprint(home)
+    seen = _fingerprint(home, model, encoder)
     if home.training.exists() and made_from.exists() and made_from.read_text() == seen:
         return False
-    prepare_training(home, read_node_config(home)).save(home.training)
+    prepare_training(home, model, encoder).save(home.training)
     write_atomically(made_from, seen.encode(), private=True)
     return True
 
 
-def prepare_training(home: NodeHome, config: NodeConfig) -> TrainingData:
+def announced_plan(start: bytes, home: NodeHome) -> TrainingPlan:
+    """The plan in a start message, signed by the coordinator and within this node's policy.
+
+    Raises
+    ------
+    IsthmusError
+        It is neither, or the message is none.
+    """
+    message, policy = RoundStart.decode(start), read_policy(home)
+    plan = read_plan(message.plan, message.signature, bytes.fromhex(policy.coordinator))
+    policy.check(plan, public_bytes(load_identity(home.identity)))
+    return plan
+
+
+def prepare_training(
+    home: NodeHome, model: BehaviourConfig, encoder: EncoderChoice
+) -> TrainingData:
     """Training part of all histories, and vectors of all items.
 
     Raises
     ------
     IsthmusError
-        The store or the encoder cannot be used.
+        The store, a feature column or the encoder cannot be used.
     """
-    catalogue, histories = NodeStore(home).load()
-    encoder = load_encoder(config.encoder.name, fingerprint=config.encoder.fingerprint or None)
-    encoded = EncodingCache(encoder, home.root / "cache" / "encodings").encode(catalogue.texts())
-    model = BehaviourConfig()
-    vectors = item_vectors(encoded, dim=model.item_dim, shrinkage=model.whitening)
+    store = NodeStore(home)
+    catalogue, histories = store.load()
+    loaded = load_encoder(encoder.name, fingerprint=encoder.fingerprint or None)
+    encoded = EncodingCache(loaded, home.encodings).encode(catalogue.texts())
+    vectors = catalogue_vectors(encoded, store.features(), model)
     return TrainingData.of(leave_one_out(histories).training, vectors)
 
 
-def _fingerprint(home: NodeHome) -> str:
-    """Changes with the snapshot, node.toml, live events and opt-outs."""
+def _own_choice(config: NodeConfig) -> tuple[BehaviourConfig, EncoderChoice]:
+    own = config.encoder
+    return config.training.model, EncoderChoice(name=own.name, fingerprint=own.fingerprint)
+
+
+def _fingerprint(home: NodeHome, model: BehaviourConfig, encoder: EncoderChoice) -> str:
+    """Changes with the snapshot, node.toml, live events, opt-outs and what fixes item vectors."""
     state = NodeStore(home).state
     files = [path.read_bytes() for path in (home.config, home.store / "current.json")]
     out = b"".join(sorted(state.opted_out()))
-    return digest("isthmus training data 1", *files, out, str(len(state.events())).encode()).hex()
+    space = (model.model_dump_json() + encoder.model_dump_json()).encode()
+    live = str(len(state.events())).encode()
+    return digest("isthmus training data 2", *files, out, live, space).hex()

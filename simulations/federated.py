@@ -324,6 +324,7 @@ class FederatedLab:
             max_rounds=plan.rounds,
             max_update_range=plan.aggregation.update_range,
             encoders=(plan.encoder.name,),
+            modalities=tuple(m.name for m in plan.model.modalities),
             max_declared_users=plan.partners[index].declared_users,
             allow_distributed_noise=plan.distributed,
             approval="by-policy",

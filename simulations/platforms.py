@@ -12,14 +12,13 @@ import torch
 from torch import Tensor
 
 from clients.data.dataset import Catalogue, Histories, PlatformData
-from clients.data.features import features_named, read_features
+from clients.data.features import read_features
 from clients.evaluation.split import LeaveOneOut
+from clients.item_space import catalogue_vectors
 from clients.node_data import TrainingData
-from shared.errors import InvalidValueError, LabError
+from shared.errors import LabError
 from shared.models.config import BehaviourConfig
 from shared.models.encoders import EncodingCache, TextEncoder
-from shared.models.modalities import Modality, fused_item_vectors
-from shared.models.parameters import Float32s
 from shared.progress import Step
 from simulations.datasets.federation import FederationData
 from simulations.datasets.folder import load_folder
@@ -109,7 +108,7 @@ def prepare(
     model: BehaviourConfig,
     cut: Callable[[Histories], LeaveOneOut],
     step: Step,
-    data: DataRecipe | None = None,
+    features: str = "",
 ) -> list[LabPlatform]:
     """Split and encode every platform; encodings are kept in the user's cache directory.
 
@@ -117,8 +116,8 @@ def prepare(
     ----------
     cut
         Cuts a platform's histories for training, tuning and testing.
-    data
-        Names feature columns that join the texts in item vectors; None takes texts alone.
+    features
+        Parquet file of the feature columns that the model's shape names.
     """
     cache = EncodingCache(encoder, cache_directory())
     platforms = []
@@ -130,7 +129,8 @@ def prepare(
         encoded = cache.encode(texts, lambda d, _all, b=before: step(b + d, total, "items"))  # type: ignore[misc]
         done += len(texts)
         step(done, total, "items")
-        vectors = _vectors(encoded, platform.catalogue, model, data)
+        columns = read_features(Path(features), platform.catalogue) if features else ()
+        vectors = catalogue_vectors(encoded, columns, model)
         platforms.append(
             LabPlatform(
                 data=platform,
@@ -140,24 +140,6 @@ def prepare(
             )
         )
     return platforms
-
-
-def _vectors(
-    encoded: Float32s, catalogue: Catalogue, model: BehaviourConfig, data: DataRecipe | None
-) -> Float32s:
-    """(N, d) item vectors of texts and of the feature columns that the recipe names."""
-    modalities = data.modalities if data else ()
-    width = model.item_dim - sum(modality.dim for modality in modalities)
-    if width < 1:
-        raise InvalidValueError("model.item_dim is too small for the modalities", where="recipe")
-    blocks = [Modality(name="text", encoded=encoded, dim=width)]
-    columns = read_features(Path(data.features), catalogue) if data and modalities else ()
-    for chosen in modalities:
-        found = features_named(chosen.name, columns).vectors
-        blocks.append(
-            Modality(name=chosen.name, encoded=found, dim=chosen.dim, weight=chosen.weight)
-        )
-    return fused_item_vectors(blocks, shrinkage=model.whitening)
 
 
 def cache_directory() -> Path:

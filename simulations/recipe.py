@@ -44,17 +44,6 @@ class OverrideError(LabError):
     default_remedy = "for example --set federation.rounds=5 or --set 'data.platforms=[\"beauty\"]'"
 
 
-class ModalityRecipe(StrictModel):
-    """A feature column beside the texts."""
-
-    name: str
-    """Name of the column."""
-    dim: Annotated[int, Field(ge=1)]
-    """Width of its block in the item vector; texts get what is left of `model.item_dim`."""
-    weight: Annotated[float, Field(gt=0)] = 1.0
-    """Its share of the item vector's squared length, texts weighing 1."""
-
-
 class DataRecipe(StrictModel):
     """Which platforms take part."""
 
@@ -69,9 +58,8 @@ class DataRecipe(StrictModel):
     split: ShopSplit | None = None
     """Cuts every chosen platform into shops of one trade; None leaves platforms whole."""
     features: str = ""
-    """Parquet file of feature columns, `item_id` and a list column for each modality."""
-    modalities: tuple[ModalityRecipe, ...] = ()
-    """Feature columns that become part of item vectors."""
+    """Parquet file of feature columns, `item_id` and a list column for each modality; which of
+    them are used, `model.modalities` says."""
     generated: GeneratorSettings = GeneratorSettings()
     """For source = "generated"."""
 

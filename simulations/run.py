@@ -151,7 +151,7 @@ class Run:
             self._encoder = load_encoder(self._recipe.encoder)
             cut = partial(self._recipe.evaluation.split, seed=self._seed)
             self._platforms = prepare(
-                federation, self._encoder, self._recipe.model, cut, step, self._recipe.data
+                federation, self._encoder, self._recipe.model, cut, step, self._recipe.data.features
             )
         for platform in self._platforms:
             measured = Measured(platform, self._work.directory("measured"))

@@ -38,13 +38,14 @@ def train(
     from shared.progress import reporter
 
     node = NodeHome(home)
-    config, key, data = read_node_config(node), load_identity(node.identity), NodeStore(node).load()
+    config, key, store = read_node_config(node), load_identity(node.identity), NodeStore(node)
+    data, features = store.load(), store.features()
     facts: dict[str, Any] = {}
     with reporter(Console(stderr=True)) as progress:
         if local:
             fingerprint = config.encoder.fingerprint or None
             encoder = load_encoder(config.encoder.name, fingerprint=fingerprint)
-            training = NodeTraining(node, *data, encoder, config.training)
+            training = NodeTraining(node, *data, encoder, config.training, features=features)
             path, bundle = training.run(key, progress)
         else:
             joined = train_from_release(
@@ -54,6 +55,7 @@ def train(
                 key,
                 lambda choice: load_encoder(choice.name, fingerprint=choice.fingerprint),
                 progress,
+                features,
             )
             path, bundle, decision = joined.path, joined.bundle, joined.decision
             facts = {

@@ -67,6 +67,17 @@ class ItemsConfig(ItemMapping, Origin):
         return self
 
 
+class FeaturesConfig(StrictModel):
+    """Embeddings of images, audio or anything else, beside the items' texts."""
+
+    path: str = ""
+    """Parquet file: `item_id` and one list column a modality, null where an item has none;
+    relative to the home. Which columns are used, `training.model.modalities` or a plan says."""
+    encoders: dict[str, str] = Field(default_factory=dict)
+    """Column → what made its vectors, name and version; held against what a plan says. Default:
+    the `encoder` in the column's Parquet metadata."""
+
+
 class DataConfig(StrictModel):
     """A platform's own data."""
 
@@ -76,6 +87,8 @@ class DataConfig(StrictModel):
     """Who did what, when."""
     items: ItemsConfig = ItemsConfig()
     """What there is."""
+    features: FeaturesConfig = FeaturesConfig()
+    """Feature columns of the items."""
     rules: Rules = Rules()
     """What is tolerated."""
     limits: Limits = Limits()

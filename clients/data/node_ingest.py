@@ -8,18 +8,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
 from clients.data.config import DataConfig
+from clients.data.features import features_table, read_features
 from clients.data.ingest import Cleaned, Standing, cleaned
 from clients.data.origins import NoOriginError, open_origin
 from clients.data.pseudonyms import PseudonymKey
 from clients.data.report import ValidationReport
-from clients.data.snapshot import Manifest, Snapshot, SnapshotWriter, now_text
+from clients.data.snapshot import (
+    Manifest,
+    Snapshot,
+    SnapshotWriter,
+    now_text,
+    table_catalogue,
+)
 from clients.data.sources import Source
 from clients.data.staging import CARRIED
 from clients.data.store import NodeStore
@@ -155,6 +162,7 @@ class NodeIngestion:
         step, writer = progress.step("store"), SnapshotWriter(self.home.store)
         try:
             items = writer.catalogue(result.database, self.config.items.extra)
+            self._write_features(writer, items)
             users, count = writer.users(result.database)
             step(1, 3)
             writer.events(result.database)
@@ -169,7 +177,7 @@ class NodeIngestion:
                     key_id=self.key.key_id,
                     ordinal=result.ordinal,
                     users=users,
-                    items=items,
+                    items=items.num_rows,
                     events=count,
                     watermark=last,
                 )
@@ -178,6 +186,14 @@ class NodeIngestion:
         except BaseException:
             writer.discard()
             raise
+
+    def _write_features(self, writer: SnapshotWriter, items: pa.Table) -> None:
+        """Take the platform's feature columns over, in the order of the catalogue."""
+        if self.config.features.path:
+            terms, catalogue = self.config.features, table_catalogue(items)
+            found = read_features(self.home.root / terms.path, catalogue)
+            named = [replace(f, encoder=terms.encoders.get(f.name, f.encoder)) for f in found]
+            writer.features(features_table(named, catalogue))
 
 
 def carried_events(snapshot: Snapshot) -> Iterator[pa.RecordBatch]:

@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 
 from clients.data.dataset import Catalogue, Histories
+from clients.data.features import Features, read_features
 from clients.data.store_errors import DamagedSnapshotError, NoSnapshotError
 from shared.files import read_json, sync_directory, write_atomically
 from shared.models.encoders.base import file_sha256
@@ -95,8 +96,8 @@ class SnapshotWriter:
         self._folder = store / f"snapshot-{max(numbers, default=0) + 1}"
         self._folder.mkdir(mode=0o700, parents=True)
 
-    def catalogue(self, database: duckdb.DuckDBPyConnection, extras: Iterable[str]) -> int:
-        """Write the catalogue of a cleaned workspace; returns its size."""
+    def catalogue(self, database: duckdb.DuckDBPyConnection, extras: Iterable[str]) -> pa.Table:
+        """Write the catalogue of a cleaned workspace; returns it."""
         table = database.sql(_CATALOGUE).to_arrow_table()
         values = table.column("extra").to_pylist()
         table = table.drop_columns(["extra"])
@@ -104,7 +105,11 @@ class SnapshotWriter:
             column = [row[number] if number < len(row) else "" for row in values]
             table = table.append_column(EXTRA + name, pa.array(column, pa.string()))
         self.write("catalogue", table.schema, table.to_batches())
-        return int(table.num_rows)
+        return table
+
+    def features(self, table: pa.Table) -> None:
+        """Write the feature columns of the catalogue."""
+        self.write("features", table.schema, table.to_batches())
 
     def users(self, database: duckdb.DuckDBPyConnection) -> tuple[int, int]:
         """Write the users of a cleaned workspace; returns how many, and how many events."""
@@ -173,13 +178,7 @@ class Snapshot:
 
     def catalogue(self) -> Catalogue:
         """The items."""
-        table = self._read("catalogue")
-        columns = (table.column(n).to_pylist() for n in ("item", "title", "categories"))
-        item_ids, titles, categories = map(tuple, columns)
-        descriptions = tuple(table.column("description").to_pylist())
-        return Catalogue(
-            item_ids=item_ids, titles=titles, categories=categories, descriptions=descriptions
-        )
+        return table_catalogue(self._read("catalogue"))
 
     def item_columns(self) -> dict[str, list[str]]:
         """Further columns of the items by name; a missing value is ``""``."""
@@ -226,10 +225,27 @@ class Snapshot:
     def _read(self, name: str) -> pa.Table:
         return parquet.read_table(self._folder / f"{name}.parquet")
 
+    def features(self) -> tuple[Features, ...]:
+        """Feature columns of the items, in the catalogue's order; none where none were ingested."""
+        path = self._folder / "features.parquet"
+        return read_features(path, self.catalogue()) if path.name in self.manifest.files else ()
+
     def copy_catalogue(self, writer: SnapshotWriter) -> None:
-        """Take the catalogue over into the next snapshot."""
-        table = self._read("catalogue")
-        writer.write("catalogue", table.schema, table.to_batches())
+        """Take the catalogue and its feature columns over into the next snapshot."""
+        for name in ("catalogue", "features"):
+            if f"{name}.parquet" in self.manifest.files:
+                table = self._read(name)
+                writer.write(name, table.schema, table.to_batches())
+
+
+def table_catalogue(table: pa.Table) -> Catalogue:
+    """The catalogue out of its table."""
+    columns = (table.column(n).to_pylist() for n in ("item", "title", "categories"))
+    item_ids, titles, categories = map(tuple, columns)
+    descriptions = tuple(table.column("description").to_pylist())
+    return Catalogue(
+        item_ids=item_ids, titles=titles, categories=categories, descriptions=descriptions
+    )
 
 
 def now_text() -> str:

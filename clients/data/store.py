@@ -19,6 +19,7 @@ from functools import cached_property
 from pathlib import Path
 
 from clients.data.dataset import Catalogue, Histories
+from clients.data.features import Features
 from clients.data.intake import LONGEST_ID, normal_id
 from clients.data.merging import with_live_events, without_users
 from clients.data.pseudonyms import PseudonymKey
@@ -133,6 +134,15 @@ class NodeStore:
         NoSnapshotError, DamagedSnapshotError
         """
         return self._snapshot().item_columns()
+
+    def features(self) -> tuple[Features, ...]:
+        """Feature columns of the items, in the catalogue's order.
+
+        Raises
+        ------
+        NoSnapshotError, DamagedSnapshotError
+        """
+        return self._snapshot().features()
 
     def append_events(self, events: Sequence[LiveEvent]) -> int:
         """Keep live events; on the disk when this returns. Returns how many were kept.

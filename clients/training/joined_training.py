@@ -8,7 +8,7 @@ is out.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from clients.approvals import Approvals
 from clients.bundle import Bundle
 from clients.data.dataset import Catalogue, Histories
+from clients.data.features import Features
 from clients.gate import GateDecision, gate
 from clients.home import NodeHome
 from clients.releases import Release, ReleaseShelf
@@ -65,6 +66,7 @@ def train_from_release(
     key: Ed25519PrivateKey,
     load_encoder: LoadEncoder,
     report: Reporter,
+    features: Sequence[Features] = (),
 ) -> JoinedTraining:
     """Train from the current release and alone, publish the better one.
 
@@ -74,10 +76,13 @@ def train_from_release(
         The node's training; shape of the model and encoder come from the release's plan.
     load_encoder
         Loads the plan's encoder, its weights checked.
+    features
+        Feature columns, for plans that name modalities.
 
     Raises
     ------
     NoReleaseError, DamagedReleaseError, NothingToLearnError, NoHoldOutError
+    NoSuchFeatureError, OtherFeatureEncoderError
     """
     shelf = ReleaseShelf(home)
     release = shelf.current()
@@ -87,8 +92,9 @@ def train_from_release(
     behaviour, _ = plan.split(shelf.model(release))
     shaped = config.model_copy(update={"model": plan.model})
     common = (home, catalogue, histories, load_encoder(plan.encoder), shaped)
-    joined = NodeTraining(*common, Start(name=release.name, parameters=behaviour))
-    alone = NodeTraining(*common)
+    start = Start(name=release.name, parameters=behaviour)
+    joined = NodeTraining(*common, start, features)
+    alone = NodeTraining(*common, features=features)
     ours, theirs = alone.bundle(report), joined.bundle(report)
     new, served = joined.on_hold_out(theirs), alone.on_hold_out(ours)
     decision = gate(new, served, joined.hold_out(), seed=config.seed)

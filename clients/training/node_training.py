@@ -1,14 +1,15 @@
 """A node's own training: from its store to a signed bundle; nothing is sent.
 
-Steps: encode the items' texts, map them into the item space, fit the behaviour model to the
-platform, fit the local parts and weigh the fusion on validation items, fit the local parts again on
-everything, publish. Each expensive step leaves its result on disk under a name that says what it
-was computed from, so that the same command goes on where it was interrupted.
+Steps: encode the items' texts, map them and feature columns into the item space, fit the behaviour
+model to the platform, fit the local parts and weigh the fusion on validation items, fit the local
+parts again on everything, publish. Each expensive step leaves its result on disk under a name that
+says what it was computed from, so that the same command goes on where it was interrupted.
 """
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -21,8 +22,10 @@ from torch import Tensor
 from clients.bundle import Bundle, BundleManifest, FusionFacts, catalogue_digest
 from clients.bundle_shelf import BundleShelf
 from clients.data.dataset import Catalogue, Histories
+from clients.data.features import Features
 from clients.evaluation.split import Fold, LeaveOneOut, leave_one_out
 from clients.home import NodeHome
+from clients.item_space import catalogue_vectors
 from clients.personal_file import kept
 from clients.recommenders.fusion import Fusion, FusionWeights, learn_weights
 from clients.recommenders.local_parts import fit_local_parts, fusion_parts
@@ -33,7 +36,6 @@ from shared.files import read_json, write_json
 from shared.hashing import digest
 from shared.models.behaviour_parameters import initial_parameters
 from shared.models.encoders import EncodingCache, TextEncoder
-from shared.models.item_space import item_vectors
 from shared.models.parameters import Float32s
 from shared.progress import Reporter, Step
 
@@ -74,6 +76,8 @@ class NodeTraining:
         What to do.
     start
         Where the behaviour model starts; the public first weights if not given.
+    features
+        Feature columns of the items; needed where the model names modalities.
 
     Raises
     ------
@@ -89,12 +93,13 @@ class NodeTraining:
         encoder: TextEncoder,
         config: TrainingConfig,
         start: Start | None = None,
+        features: Sequence[Features] = (),
     ) -> None:
         if not len(catalogue) or not len(histories.items):
             problem = f"{len(catalogue)} items and {len(histories.items)} events"
             raise NothingToLearnError(problem, remedy="ingest events first: isthmus-node ingest")
         self._home, self._encoder, self._config = home, encoder, config
-        self._catalogue, self._histories = catalogue, histories
+        self._catalogue, self._histories, self._features = catalogue, histories, features
         self._start = start or Start.initial(config)
 
     def run(self, key: Ed25519PrivateKey, report: Reporter) -> tuple[Path, Bundle]:
@@ -148,6 +153,7 @@ class NodeTraining:
         data = [column.tobytes() for column in (*columns, self._histories.times)]
         catalogue = catalogue_digest(self._catalogue).encode()
         start = self._start.parameters.tobytes()
+        data += [part for f in self._features for part in (f.name.encode(), f.vectors.tobytes())]
         name = digest("isthmus local training 1", facts.encode(), catalogue, start, *data).hex()
         return self._home.local_training / name[:32]
 
@@ -155,9 +161,7 @@ class NodeTraining:
         cache = EncodingCache(self._encoder, self._home.encodings)
         encoded = cache.encode(self._catalogue.texts(), lambda d, n: step(d, n, "items"))
         step(1, 1)
-        model = self._config.model
-        found = item_vectors(encoded, dim=model.item_dim, shrinkage=model.whitening)
-        return torch.from_numpy(found)
+        return torch.from_numpy(catalogue_vectors(encoded, self._features, self._config.model))
 
     def _personal(self, vectors: Tensor, step: Step) -> PersonalModel:
         def train() -> PersonalModel:

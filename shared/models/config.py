@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from shared.config import StrictModel
 from shared.contract import EVENT_TYPES
@@ -22,11 +22,28 @@ class EncoderChoice(StrictModel):
     """Fingerprint that every node demands; empty accepts what is installed (research only)."""
 
 
+class ModalityTerms(StrictModel):
+    """A feature column that is a block of the item vector, after the texts'."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,39}$")]
+    """Name of the column at every partner."""
+    dim: Annotated[int, Field(ge=1, le=1024)]
+    """Width of its block; less than the column's is a public random projection."""
+    weight: Annotated[float, Field(gt=0)] = 1.0
+    """Its share of the item vector's squared length, texts weighing 1."""
+    encoder: Annotated[str, Field(max_length=200)] = ""
+    """What makes its vectors, name and version; a node that declares another one refuses. Empty
+    accepts any, which makes sense at one platform alone."""
+
+
 class BehaviourConfig(StrictModel):
     """Shape of the shared behaviour model. Defaults: see docs/models.md for the measurements."""
 
     item_dim: Annotated[int, Field(ge=8, le=1024)] = 512
     """Length d of an item vector; less than the encoder's is a public random projection."""
+    modalities: tuple[ModalityTerms, ...] = Field(default=(), exclude_if=lambda value: not value)
+    """Feature columns (images, audio, ...) beside the texts, which get what is left of
+    `item_dim`."""
     adapter_dim: Annotated[int, Field(ge=4, le=1024)] = 512
     """Dimensions of the public subspace in which the LSTM reads items and corrects the query; as
     many as an item has: the whole space. Fewer mean fewer noisy parameters, but learn less, with
@@ -49,6 +66,20 @@ class BehaviourConfig(StrictModel):
     """Rows of the event-type embedding: the vocabulary of the data contract."""
     history_length: Annotated[int, Field(ge=2, le=1000)] = 50
     """Most recent events of a user that the model reads."""
+
+    @model_validator(mode="after")
+    def _blocks_fit(self) -> Self:
+        names = [modality.name for modality in self.modalities]
+        if len(set(names)) < len(names):
+            raise ValueError("modalities must differ in name")
+        if self.text_dim < 1:
+            raise ValueError(f"item_dim {self.item_dim} leaves no room for texts")
+        return self
+
+    @property
+    def text_dim(self) -> int:
+        """Width of the texts' block of an item vector."""
+        return self.item_dim - sum(modality.dim for modality in self.modalities)
 
 
 class ContentConfig(StrictModel):

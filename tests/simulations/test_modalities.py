@@ -8,14 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
+from pydantic import ValidationError
 
 from clients.evaluation.split import leave_one_out
-from shared.errors import InvalidValueError
-from shared.models.config import BehaviourConfig
+from shared.models.config import BehaviourConfig, ModalityTerms
 from shared.models.encoders import load_encoder
 from simulations.datasets.generated import GeneratorSettings, load_generated
 from simulations.platforms import LabPlatform, prepare
-from simulations.recipe import DataRecipe, ModalityRecipe
 
 SETTINGS = GeneratorSettings(users=(30,), items=(60,))
 
@@ -32,18 +31,14 @@ def features(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _prepared(features: Path, item_dim: int, width: int) -> LabPlatform:
-    data = DataRecipe(
-        source="generated",
-        features=str(features),
-        modalities=(ModalityRecipe(name="image", dim=width),),
-    )
+    image = ModalityTerms(name="image", dim=width)
     return prepare(
         load_generated(SETTINGS),
         load_encoder("hashed-words"),
-        BehaviourConfig(item_dim=item_dim, adapter_dim=8),
+        BehaviourConfig(item_dim=item_dim, adapter_dim=8, modalities=(image,)),
         leave_one_out,
         lambda *_: None,
-        data,
+        str(features),
     )[0]
 
 
@@ -56,6 +51,6 @@ def test_texts_and_features_share_the_item_vector_and_missing_ones_are_masked(
     assert (vectors[5:, 32:].square().sum(1) - 0.5).abs().max() < 1e-4
 
 
-def test_an_item_vector_without_room_for_texts_is_refused(features: Path) -> None:
-    with pytest.raises(InvalidValueError, match="item_dim"):
-        _prepared(features, 8, 8)
+def test_an_item_vector_without_room_for_texts_is_refused() -> None:
+    with pytest.raises(ValidationError, match="item_dim"):
+        BehaviourConfig(item_dim=8, modalities=(ModalityTerms(name="image", dim=8),))
