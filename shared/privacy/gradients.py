@@ -31,6 +31,7 @@ import torch
 from torch import Tensor, nn
 
 from shared.models.layers.base import PrivateLayer, Record, Recorder
+from shared.models.layers.scratch import Scratch
 from shared.privacy.errors import (
     CoupledUsersError,
     InvalidMechanismError,
@@ -91,14 +92,15 @@ class PrivateGradient:
         self._noise = noise
         self._layers = self._find_layers(model)
         self._parameters = [p for p in model.parameters() if p.requires_grad]
-        self._recorder = Recorder()
+        self._scratch = Scratch()
+        self._recorder = Recorder(self._scratch)
         self._sum = _FlatSum(self._parameters)
         self._norms: Tensor | None = None
 
     @contextmanager
     def recording(self) -> Iterator[None]:
         """Calls of the model inside this block can be differentiated by `backward`."""
-        self._recorder = Recorder()
+        self._recorder = Recorder(self._scratch)
         for layer in self._layers:
             layer.recorder = self._recorder
         try:

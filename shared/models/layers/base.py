@@ -6,6 +6,8 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
+from shared.models.layers.scratch import Scratch
+
 
 class Record(Protocol):
     """One call of a layer: the gradient of every user, not yet summed."""
@@ -35,9 +37,16 @@ class Record(Protocol):
 
 
 class Recorder:
-    """Records of one micro-batch by layer."""
+    """Records of one micro-batch by layer.
 
-    def __init__(self) -> None:
+    Attributes
+    ----------
+    scratch
+        Memory that records may use, the same for all micro-batches of a training.
+    """
+
+    def __init__(self, scratch: Scratch | None = None) -> None:
+        self.scratch = scratch or Scratch()
         self.records: dict[PrivateLayer, Record] = {}
 
     def add(self, layer: PrivateLayer, record: Record) -> None:

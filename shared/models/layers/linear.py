@@ -84,6 +84,7 @@ class _Recorded(torch.autograd.Function):
         grad_x = gradient @ weight if ctx.needs_input_grad[0] else None
         delta = gradient.reshape(rows, weight.shape[0])
         inputs = ((layer.weight, x.reshape(rows, weight.shape[1])),)
-        ctx.recorder.add(layer, OuterProducts(delta, inputs, layer.bias, ctx.layout))
+        record = OuterProducts(delta, inputs, layer.bias, ctx.layout, scratch=ctx.recorder.scratch)
+        ctx.recorder.add(layer, record)
         ctx.recorder = None  # else records keep the graph, and the graph records, alive
         return grad_x, None, None, None, None, None

@@ -112,7 +112,7 @@ class LSTMLayer(PrivateLayer):
     def traced(self, x: Tensor, packing: Packing) -> tuple[Tensor, Tensor]:
         """Outputs and cell states (S, H) at the packed tokens `x` (S, D), without gradients."""
         gates = torch.addmm(doubled_candidate(self.bias), x, doubled_candidate(self.weight_ih).t())
-        trace = run_forward(gates, doubled_candidate(self.weight_hh), packing.live)
+        trace = run_forward(gates, _recurrent(self.weight_hh), packing.live)
         first = packing.live[0] if packing.live else 0
         return trace.hidden[first:], trace.cells
 
@@ -137,7 +137,7 @@ class _Recurrence(torch.autograd.Function):
         recorder: Recorder | None,
     ) -> Tensor:
         gates = torch.addmm(doubled_candidate(bias), x, doubled_candidate(weight_ih).t())
-        trace = run_forward(gates, doubled_candidate(weight_hh), packing.live)
+        trace = run_forward(gates, _recurrent(weight_hh), packing.live)
         ctx.save_for_backward(x, weight_ih, weight_hh)
         ctx.trace, ctx.packing, ctx.layer, ctx.recorder = trace, packing, layer, recorder
         return trace.hidden[packing.live[0] :] if packing.live else trace.hidden
@@ -157,10 +157,22 @@ class _Recurrence(torch.autograd.Function):
             sums = (delta.t() @ x, delta.t() @ before, delta.sum(0))
             return grad_x, *sums, None, None, None
         inputs = ((layer.weight_ih, x), (layer.weight_hh, before))
-        record = OuterProducts(delta, inputs, layer.bias, Ragged(packing), owned=True)
+        record = OuterProducts(
+            delta,
+            inputs,
+            layer.bias,
+            Ragged(packing),
+            owned=True,
+            scratch=ctx.recorder.scratch,
+        )
         ctx.recorder.add(layer, record)
         ctx.recorder = None  # else records keep the graph, and the graph records, alive
         return grad_x, None, None, None, None, None, None
+
+
+def _recurrent(weight: Tensor) -> Tensor:
+    """(4H, H) weights as `run_forward` multiplies with them, a sixth faster than as a view."""
+    return doubled_candidate(weight).t().contiguous()
 
 
 def _previous_hidden(trace: Trace, packing: Packing) -> Tensor:

@@ -9,13 +9,14 @@ product of the rescaled d with z (Bu et al. 2023, book-keeping). An LSTM is one 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
 from shared.models.layers.base import Record
 from shared.models.layers.layout import Block, Dense, Layout
+from shared.models.layers.scratch import Scratch
 
 _SLACK_ULPS = 8
 """Safety margin of the norms, in machine epsilons of ``(sum_t |d_t| |z_t|)^2``.
@@ -54,6 +55,8 @@ class OuterProducts:
     formed
         Per-user gradients (B, G * sum(D)), inputs side by side, that `squared_norms` formed because
         that was cheaper than their Gram matrices; the clipped sum is then a matrix-vector product.
+    scratch
+        Where `formed` is taken from and given back to.
     """
 
     delta: Tensor
@@ -62,6 +65,7 @@ class OuterProducts:
     layout: Layout
     owned: bool = False
     formed: Tensor | None = None
+    scratch: Scratch = field(default_factory=Scratch)
 
     @property
     def users(self) -> int:
@@ -111,7 +115,8 @@ class OuterProducts:
             for (weight, mine), (_, theirs) in zip(self.inputs, other.inputs, strict=True)
         )
         steps = delta.shape[0] // max(self.users, 1)
-        return OuterProducts(delta, inputs, self.bias, Dense(self.users, steps), owned=True)
+        layout = Dense(self.users, steps)
+        return OuterProducts(delta, inputs, self.bias, layout, owned=True, scratch=self.scratch)
 
     @property
     def _wide(self) -> torch.dtype:
@@ -138,24 +143,39 @@ class OuterProducts:
 
     def _form(self, blocks: list[Block]) -> Tensor:
         """Form every user's gradient; the squared norms."""
-        outputs = self.delta.shape[1]
-        self.formed = self.delta.new_zeros(self.users, outputs * self._width)
+        outputs, width = self.delta.shape[1], self._width
+        self.formed = self.scratch.take(self.users, outputs * width, self.delta)
+        if sum(block.shape[0] for block in blocks) < self.users:
+            self.formed.zero_()  # users without tokens
         norms = self.delta.new_zeros(self.users)
         everyone = torch.arange(self.users, device=self.delta.device)
         for block in blocks:
             delta = block.take_masked(self.delta)
             tokens = [block.take(z) for _, z in self.inputs]
-            for place, user in enumerate(everyone[block.rows].tolist()):
-                # a user's rows may lie far apart: copied side by side, they multiply faster
-                own, inputs = delta[place].contiguous(), torch.cat([z[place] for z in tokens], 1)
-                formed = self.formed[user]
-                torch.mm(own.t(), inputs, out=formed.view(outputs, self._width))
-                norms[user] = torch.dot(formed, formed)
-            bound = _squares(delta).mul_(self._input_squares(tokens)).sqrt_().sum(1)
-            norms[block.rows] = _with_slack(norms[block.rows], bound)
+            users = everyone[block.rows].tolist()
+            norms[block.rows] = torch.stack(
+                [
+                    self._form_one(
+                        delta[k], [z[k] for z in tokens], self.formed[user].view(outputs, width)
+                    )
+                    for k, user in enumerate(users)
+                ]
+            )
             if self.bias is not None:
                 norms[block.rows] += delta.sum(1).square().sum(1)
         return norms
+
+    def _form_one(self, delta: Tensor, tokens: list[Tensor], formed: Tensor) -> Tensor:
+        """Form one user's gradient; its squared norm without the bias, rounding error included."""
+        # a user's rows may lie far apart: copied side by side, they multiply faster
+        own, inputs = delta.contiguous(), torch.cat(tokens, 1)
+        torch.mm(own.t(), inputs, out=formed)
+        flat = formed.view(formed.numel())
+        lengths = torch.linalg.vector_norm(inputs, dim=1)
+        if self.bias is not None:
+            lengths = lengths.square_().add_(1).sqrt_()
+        bound = torch.dot(torch.linalg.vector_norm(own, dim=1), lengths)
+        return _with_slack(torch.dot(flat, flat), bound)
 
     def _sums_of_formed(self, weights: Tensor, kept: Tensor | None) -> tuple[Tensor, ...]:
         formed, outputs = self.formed, self.delta.shape[1]
@@ -164,6 +184,9 @@ class OuterProducts:
         if kept is not None:
             formed, weights = formed[kept], weights[kept]
         total = (weights.to(formed.dtype) @ formed).view(outputs, self._width)
+        if self.formed is not None:
+            self.scratch.give_back(self.formed)
+            self.formed = None
         return torch.split_with_sizes(total, [z.shape[1] for _, z in self.inputs], 1)
 
     def _bias_sum(self, weights: Tensor, rows: Tensor | None) -> Tensor:

@@ -142,3 +142,20 @@ def test_the_margin_hardly_overestimates_ordinary_users() -> None:
     record = OuterProducts(delta, ((nn.Parameter(torch.zeros(64, 128)), x),), None, Dense(16, 50))
     true = _gradients(record).double().norm(dim=1)
     torch.testing.assert_close(record.squared_norms().double().sqrt(), true, rtol=5e-5, atol=0.0)
+
+
+def test_what_stood_in_used_memory_before_does_not_reach_the_sum() -> None:
+    """A user without tokens has no gradient, whatever the lent memory held."""
+    torch.manual_seed(0)
+    packing = Packing.from_lengths(torch.tensor([9, 0, 7, 0]))
+    record = _record(Ragged(packing), packing.tokens, (3, 2), 4)
+    width = 4 * 5
+    used = record.scratch.take(6, width, record.delta).fill_(float("nan"))
+    record.scratch.give_back(used)
+    expected = _gradients(record)
+    norms = record._form(list(record.layout.blocks()))
+    assert record.formed is not None
+    assert record.formed.data_ptr() == used.data_ptr()
+    torch.testing.assert_close(norms, expected.square().sum(1))
+    sums = torch.cat([s.flatten() for s in record.weighted_sums(torch.ones(4, dtype=DOUBLE), None)])
+    torch.testing.assert_close(sums, expected.sum(0))
