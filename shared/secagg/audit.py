@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from shared.secagg.codec import Kind, verify
 from shared.secagg.errors import OpeningError
-from shared.secagg.hashing import digest, sha256
+from shared.secagg.hashing import digest, vector_digest
 from shared.secagg.masks import Ring
 from shared.secagg.policy import SessionPolicy
 from shared.secagg.records import UploadHeader, upload_bytes
@@ -41,7 +41,7 @@ class Opening:
 def update_commitment(salt: bytes, words: Sequence[int], quantised: Ring) -> bytes:
     """Commitment to a quantised update and its words; hiding because the salt is secret."""
     packed = struct.pack(f"<{len(words)}q", *words)
-    return sha256(quantised, head=digest("update", salt, packed))
+    return vector_digest(quantised, head=digest("update", salt, packed))
 
 
 def check_opening(header: bytes, opening: Opening, policy: SessionPolicy, context: bytes) -> None:

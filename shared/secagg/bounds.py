@@ -58,23 +58,28 @@ def check_sum(ring_sum: Ring, words: Sequence[int], survivors: int, policy: Sess
     for place, (word, limit) in enumerate(zip(words, policy.word_limits, strict=True)):
         if abs(word) > survivors * limit:
             raise SumBoundError(f"word {place} sums to {word}, at most {survivors * limit}")
-    largest, squares = _extent(ring_sum)
+    largest = _largest(ring_sum)
     noise = NOISE_TAIL * np.sqrt(survivors) * policy.share_noise / policy.step
     if largest > survivors * policy.limit + noise:
         raise SumBoundError(f"a coordinate sums to {largest} steps")
-    norm = float(np.sqrt(squares)) * policy.step
-    if policy.norm_bound and norm > survivors * policy.norm_bound:
+    norm = _norm(ring_sum) * policy.step if policy.norm_bound else 0.0
+    if norm > survivors * policy.norm_bound:
         raise SumBoundError(f"norm {norm:.3g}, at most {survivors * policy.norm_bound:.3g}")
 
 
-def _extent(ring_sum: Ring) -> tuple[int, float]:
-    """Largest absolute value and sum of squares, block by block."""
-    lifted, largest, squares = signed(ring_sum), 0, 0.0
+def _largest(ring_sum: Ring) -> int:
+    """Largest absolute value."""
+    lifted = signed(ring_sum)
+    return max(int(lifted.max()), -int(lifted.min()))
+
+
+def _norm(ring_sum: Ring) -> float:
+    """L2 norm in steps, block by block."""
+    lifted, squares = signed(ring_sum), 0.0
     scratch = np.empty(min(_BLOCK, lifted.size), np.float64)
     for start in range(0, lifted.size, _BLOCK):
         block = lifted[start : start + _BLOCK]
-        largest = max(largest, int(block.max()), -int(block.min()))
         values = scratch[: block.size]
         np.copyto(values, block)
         squares += float(np.dot(values, values))
-    return largest, squares
+    return math.sqrt(squares)

@@ -26,7 +26,7 @@ from shared.secagg.identity import Identity, verifies
 from shared.secagg.policy import MAX_PARTNERS, SessionPolicy
 from shared.secagg.suites import Suite
 
-MARKER: Final = b"ISA1"
+MARKER: Final = b"ISA2"
 SIGNATURE_BYTES: Final = 64
 _FRAME: Final = struct.Struct("<4sBB32s")
 _SENDER: Final = struct.Struct("<H")

@@ -85,8 +85,9 @@ def dequantise(
     vector: Ring, *, clip: float, limit: int, dtype: DTypeLike = np.float64
 ) -> NDArray[Any]:
     """Real values of ring elements, shape (d,)."""
-    values = signed(vector).astype(dtype)
-    values *= clip / limit
+    lifted, step = signed(vector), np.asarray(clip / limit, dtype)
+    # In one pass; an int32 becomes a float32 by rounding, which numpy does only where told to.
+    values: NDArray[Any] = np.multiply(lifted, step, dtype=dtype, casting="unsafe")
     return values
 
 

@@ -7,6 +7,7 @@ import struct
 from typing import Any, Final
 
 import numpy as np
+from blake3 import blake3
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from numpy.typing import NDArray
@@ -23,10 +24,20 @@ def digest(label: str, *parts: bytes) -> bytes:
     return state.digest()
 
 
-def sha256(data: bytes | memoryview | NDArray[Any], *, head: bytes = b"") -> bytes:
-    """Plain SHA-256 of `head` and the bytes of `data`, without copying a contiguous array."""
-    state = hashlib.sha256(head)
-    state.update(np.ascontiguousarray(data).data if isinstance(data, np.ndarray) else data)
+def sha256(message: bytes) -> bytes:
+    """Plain SHA-256 of a message."""
+    return hashlib.sha256(message).digest()
+
+
+def vector_digest(vector: NDArray[Any], *, head: bytes = b"") -> bytes:
+    """BLAKE3 of `head` and a vector's bytes (32 bytes), without copying a contiguous array.
+
+    As collision resistant as SHA-256 and, on one core, about four times as fast where the processor
+    has AVX-512 (O'Connor, Aumasson, Neves and Wilcox-O'Hearn, 2020). Vectors alone are hashed with
+    it: they are all that is long.
+    """
+    state = blake3(head)
+    state.update(np.ascontiguousarray(vector).data.cast("B"))
     return state.digest()
 
 

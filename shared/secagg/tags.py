@@ -57,14 +57,13 @@ def pads(partners: Iterable[int], rho: bytes, policy: SessionPolicy) -> WordBloc
 def _vector_tags(vector: Ring, rho: bytes, policy: SessionPolicy) -> tuple[int, ...]:
     lifted = signed(vector)
     coefficients = [_coefficients(lifted.size, rho, n, policy) for n in range(policy.tag_words)]
-    wide, product = np.empty(_BLOCK, np.int64), np.empty(_BLOCK, np.int64)
+    wide = np.empty(_BLOCK, np.int64)
     totals = [0] * policy.tag_words
     for place, start in enumerate(range(0, lifted.size, _BLOCK)):
         block = lifted[start : start + _BLOCK]
         wide[: block.size] = block
         for n, (inner, outer) in enumerate(coefficients):
-            np.multiply(inner[: block.size], wide[: block.size], out=product[: block.size])
-            totals[n] += int(outer[place]) * int(product[: block.size].sum())
+            totals[n] += int(outer[place]) * int(np.dot(inner[: block.size], wide[: block.size]))
     return tuple(total & _WORD_MASK for total in totals)
 
 

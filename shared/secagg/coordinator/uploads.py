@@ -12,7 +12,7 @@ from shared.secagg.coordinator.opening import CollectingSignatures
 from shared.secagg.coordinator.stage import Dealt, Opening, Outgoing, Stage, check_sender
 from shared.secagg.errors import MalformedMessageError, TooFewSurvivorsError, UploadError
 from shared.secagg.fixed_point import ring_dtype
-from shared.secagg.hashing import sha256
+from shared.secagg.hashing import sha256, vector_digest
 from shared.secagg.masks import Ring
 from shared.secagg.policy import SessionPolicy
 from shared.secagg.records import COMPLAINT_BYTES, UploadHeader, upload_bytes
@@ -103,7 +103,7 @@ class CollectingUploads(Stage):
         if not policy.audited and header.commitment != bytes(len(header.commitment)):
             raise UploadError(f"partner {partner} sent an unasked commitment", partner=partner)
         words = _as_ring(vector, policy, partner)
-        if sha256(words) != header.vector_digest:
+        if vector_digest(words) != header.vector_digest:
             raise UploadError(
                 f"the vector of partner {partner} is not the one it signed", partner=partner
             )

@@ -15,7 +15,7 @@ from shared.secagg.cohort import Cohort
 from shared.secagg.dealing import Opened
 from shared.secagg.errors import UploadError
 from shared.secagg.fixed_point import check_update, quantise, ring_dtype
-from shared.secagg.hashing import sha256
+from shared.secagg.hashing import vector_digest
 from shared.secagg.masks import Ring, add_masks, stream_keys
 from shared.secagg.node.opening import Surviving
 from shared.secagg.node.seat import Seat, Stage, Upload
@@ -81,7 +81,7 @@ class Masking(Stage):
         block = self._tagged(vector, words)
         masked = self._mask(vector, block, threads)
         header = UploadHeader(
-            bitmap(policy, self._held), sha256(vector), commitment, masked.encode()
+            bitmap(policy, self._held), vector_digest(vector), commitment, masked.encode()
         )
         raw = sign(self._seat.identity, Kind.UPLOAD, policy, self._cohort.context, header.encode())
         self._spend()

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import struct
 
+from blake3 import blake3
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -84,7 +85,7 @@ def refusal(rules, raw, kind, context, size):
     signed = kind < SURVIVOR_SET
     if len(raw) < 38 or raw[:3] != b"ISA":
         return "SA-002"
-    if raw[3:4] != b"1" or (raw[4] == kind and raw[5] != rules.suite):
+    if raw[3:4] != b"2" or (raw[4] == kind and raw[5] != rules.suite):
         return "SA-003"
     if raw[4] != kind or len(raw) != 38 + size + 66 * signed:
         return "SA-002"
@@ -149,7 +150,7 @@ class Node:
         self.mk = X25519PrivateKey.from_private_bytes(kdf(le(self.zm, 32), "mask-key"))
 
     def record(self, kind, payload, context=None):
-        raw = b"ISA1" + bytes([kind, self.r.suite]) + (context or self.ctx) + le(self.me, 2)
+        raw = b"ISA2" + bytes([kind, self.r.suite]) + (context or self.ctx) + le(self.me, 2)
         return raw + payload + self.key.sign(NAME + raw + payload)
 
     def advertise(self):
@@ -198,7 +199,7 @@ class Node:
             vector, narrow = mask(r, seed)
             y, block = add(y, vector, sign, ring), add(block, narrow, sign, r.moduli)
         raw = b"".join(le(v, r.ring_bits // 8) for v in y)
-        digest = hashlib.sha256(raw).digest()
+        digest = blake3(raw).digest()
         payload = r.bits(sharers) + digest + bytes(32) + pack_words(block)
         return self.record(UPLOAD, payload), q, clear
 
@@ -227,7 +228,7 @@ def run(case):
     kinds = [(u, "self" if u in survivors else "mask") for u in sharers]
     reveals = {n: alive + b"".join(u.shares[kind][n.me] for u, kind in kinds) for n in survivors}
     envelopes = {n: b"".join(n.envelope(v) for v in nodes) for n in sharers}
-    head = b"ISA1" + bytes([RESULT, rules.suite]) + survivors[0].ctx
+    head = b"ISA2" + bytes([RESULT, rules.suite]) + survivors[0].ctx
     return {
         "policy_digest": rules.digest().hex(),
         "context": survivors[0].ctx.hex(),

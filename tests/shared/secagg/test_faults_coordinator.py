@@ -333,4 +333,4 @@ def test_s10_another_suite_is_refused():
 
 
 def test_s10_an_older_protocol_version_is_refused():
-    assert refusal_at_victim(with_advert(lambda raw: b"ISA0" + raw[4:])).code == "SA-003"
+    assert refusal_at_victim(with_advert(lambda raw: b"ISA1" + raw[4:])).code == "SA-003"
