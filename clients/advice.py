@@ -6,7 +6,7 @@ the same for HTTP, for the command line and for batches.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -40,16 +40,38 @@ class Scores:
         `Fusion.parts`.
     summands
         Part → (K,) its summand of each item's score.
+    others
+        Where an index found the items: the summands of any items. None: `items` is all there is.
     """
 
     items: Int64s
     parts: Mapping[str, tuple[Part, float]]
     summands: Mapping[str, Float32s]
+    others: Callable[[Int64s], Mapping[str, Float32s]] | None = None
 
     def candidates(self) -> Candidates:
         """Items and their whole scores."""
-        total = np.sum(list(self.summands.values()), axis=0, dtype=np.float64)
-        return Candidates(self.items, np.asarray(total))
+        others = self.others
+        more = None if others is None else lambda items: _added(others(items))
+        return Candidates(self.items, _added(self.summands), more)
+
+    def of(self, targets: Int64s) -> dict[str, Float64s]:
+        """Part → (T,) summands of some items of a list."""
+        if self.others is not None:
+            found = self.others(targets)
+            return {name: values.astype(np.float64) for name, values in found.items()}
+        order = np.argsort(self.items, kind="stable")
+        where = order[np.searchsorted(self.items, targets, sorter=order)]
+        return {name: v[where].astype(np.float64) for name, v in self.summands.items()}
+
+
+def _added(summands: Mapping[str, Float32s]) -> Float32s:
+    """(K,) sums, without a copy of all summands beside each other."""
+    first, *rest = summands.values()
+    total = first.copy()
+    for one in rest:
+        total += one
+    return total
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,11 +228,10 @@ class Adviser:
         self, scores: Scores, history: Histories, ranked: RankedList
     ) -> list[Explanation]:
         targets = np.array([place.item for place in ranked.items], dtype=np.int64)
-        order = np.argsort(scores.items, kind="stable")
-        where = order[np.searchsorted(scores.items, targets, sorter=order)]
-        summands = {name: np.asarray(v[where], np.float64) for name, v in scores.summands.items()}
         adjustments = [place.adjustments for place in ranked.items]
-        return explain(scores.parts, summands, history, targets, len(self.catalogue), adjustments)
+        return explain(
+            scores.parts, scores.of(targets), history, targets, len(self.catalogue), adjustments
+        )
 
     def _sentences(
         self, ranked: RankedList, reasons: tuple[Explanation, ...], note: str, wish: Wish

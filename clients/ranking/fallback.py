@@ -134,9 +134,7 @@ def _with_seen(
     """`ranked`, filled up with items that the user already had."""
     again = replace(situation, filters=situation.filters.model_copy(update={"include_seen": True}))
     first = {place.item for place in ranked.items}
-    others = ~np.isin(candidates.items, list(first))
-    rest = Candidates(candidates.items[others], candidates.scores[others])
-    more = rank(rest, again, facts, config, k - len(ranked))
+    more = rank(candidates.without(list(first)), again, facts, config, k - len(ranked))
     return replace(
         ranked, items=(*ranked.items, *more.items), cap_kept=ranked.cap_kept and more.cap_kept
     )

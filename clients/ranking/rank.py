@@ -10,7 +10,7 @@ Everything before diversity is a summand of the score, so an item's numbers add 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,7 @@ from clients.data.dataset import Float64s, Int64s
 from clients.ranking.config import RankingConfig
 from clients.ranking.diversity import Determinant, MarginalRelevance, Variety, select
 from clients.ranking.facts import Float32s, ItemFacts
-from clients.ranking.filters import eligible
+from clients.ranking.filters import Mask, eligible
 from clients.ranking.reactions import DAY, neighbour_effects, penalties
 from clients.ranking.request import Situation
 
@@ -35,11 +35,34 @@ class Candidates:
     items
         (K,) int64 distinct item indices.
     scores
-        (K,) float64, larger is better; an item whose score is not finite is left out.
+        (K,) float32 or float64, larger is better; an item whose score is not finite is left out.
+    more
+        Where `items` are the best of a catalogue too large to be scored: scores any items, for
+        filters that take so many that those are not enough. None: `items` are all there are.
     """
 
     items: Int64s
-    scores: Float64s
+    scores: Float32s | Float64s
+    more: Callable[[Int64s], Float32s] | None = None
+
+    def without(self, items: Sequence[int]) -> Candidates:
+        """All but some."""
+        others = ~np.isin(self.items, items)
+        more, scores = self.more, self.scores[others]
+        if more is None:
+            return Candidates(self.items[others], scores)
+
+        def rest(wanted: Int64s) -> Float32s:
+            return np.where(np.isin(wanted, items), np.float32(-np.inf), more(wanted))
+
+        return Candidates(self.items[others], scores, rest)
+
+    def enough(self, allowed: Mask, least: int) -> Candidates:
+        """Candidates among which there are `least` of the allowed items, or all of these."""
+        if self.more is None or np.count_nonzero(allowed[self.items]) >= least:
+            return self
+        items = np.flatnonzero(allowed)
+        return self if len(items) == 0 else Candidates(items, self.more(items))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,10 +128,9 @@ def rank(
         A filter names a column that the items do not have.
     """
     allowed, filtered = eligible(facts, situation, config)
-    usable = allowed[candidates.items] & np.isfinite(candidates.scores)
-    pool = _Pool.of(candidates.items[usable], candidates.scores[usable], facts)
-    pool.add_everywhere(situation, config)
-    pool = pool.best(max(config.pool, POOL_PER_PLACE * k), k, config.category_cap)
+    size = max(config.pool, POOL_PER_PLACE * k)
+    candidates = candidates.enough(allowed, size)
+    pool = _Pool.best(candidates, allowed, situation, facts, config, size, k)
     pool.add_neighbours(situation, config)
     pool = pool.ordered()
     dial = config.diversity if situation.diversity is None else situation.diversity
@@ -132,23 +154,33 @@ class _Pool:
     facts: ItemFacts
 
     @classmethod
-    def of(cls, items: Int64s, scores: Float64s, facts: ItemFacts) -> _Pool:
-        wide = scores.astype(np.float64)
-        return cls(items, wide, wide.copy(), {}, facts)
+    def best(
+        cls,
+        candidates: Candidates,
+        allowed: Mask,
+        situation: Situation,
+        facts: ItemFacts,
+        config: RankingConfig,
+        size: int,
+        k: int,
+    ) -> _Pool:
+        """The `size` best that are allowed, and as many more as a list of `k` within the cap needs.
 
-    def add_everywhere(self, situation: Situation, config: RankingConfig) -> None:
-        """What is cheap enough to be added to every candidate."""
-        fresh = config.freshness
-        if fresh.weight and self.facts.added is not None:
-            age = np.maximum(situation.now - self.facts.added[self.items], 0.0) / DAY
-            self._add(
-                "freshness", np.nan_to_num(fresh.weight * 0.5 ** (age / fresh.half_life_days))
-            )
-        reactions = penalties(situation.feedback, situation.now, config.feedback)
-        for name, (items, values) in reactions.items():
-            everywhere = np.zeros(len(self.facts))
-            everywhere[items.astype(np.int64)] = values
-            self._add(name, everywhere[self.items])
+        Everything up to here has the size of the candidates, so it makes few passes over them.
+        """
+        added = _everywhere(candidates.items, situation, facts, config)
+        totals = candidates.scores
+        for values in added.values():
+            totals = totals + values
+        usable = allowed[candidates.items] & np.isfinite(totals)
+        groups = facts.group[candidates.items] if config.category_cap else None
+        top = _top(totals, usable, size)
+        if groups is not None:
+            top = _within_cap(totals, usable, top, groups, config.category_cap, k)
+        reasons = {name: values[top] for name, values in added.items()}
+        scores = candidates.scores[top].astype(np.float64)
+        whole = scores + sum(reasons.values())
+        return cls(candidates.items[top], scores, whole, reasons, facts)
 
     def add_neighbours(self, situation: Situation, config: RankingConfig) -> None:
         """What is worth computing for the pool only."""
@@ -157,16 +189,6 @@ class _Pool:
         )
         for name, values in effects.items():
             self._add(name, values)
-
-    def best(self, size: int, k: int, cap: int) -> _Pool:
-        """The `size` best, and as many more as a list of `k` within the cap needs."""
-        top = _top(self.totals, size)
-        sizes = np.bincount(self.facts.group[self.items[top]])
-        if cap and len(top) < len(self.items) and np.minimum(sizes, cap).sum() < k:
-            order = _falling(self.totals)
-            within = _place_in_group(self.facts.group[self.items[order]]) < cap
-            top = np.concatenate([top, np.setdiff1d(order[within][:k], top)])
-        return self._take(top)
 
     def ordered(self) -> _Pool:
         """By falling total; ties stay as they are."""
@@ -209,16 +231,48 @@ def _variety(config: RankingConfig, vectors: Float32s, k: int) -> Variety:
     return Determinant(vectors, k) if config.method == "dpp" else MarginalRelevance(vectors)
 
 
-def _top(values: Float64s, size: int) -> Int64s:
-    """Positions of the `size` largest values, falling; ties go to the first."""
-    if len(values) <= size:
-        return _falling(values)
-    threshold = np.partition(values, len(values) - size)[len(values) - size]
-    above = np.flatnonzero(values >= threshold)
+def _everywhere(
+    items: Int64s, situation: Situation, facts: ItemFacts, config: RankingConfig
+) -> dict[str, Float64s]:
+    """Reason → (K,) what is cheap enough to be added to every candidate."""
+    found: dict[str, Float64s] = {}
+    fresh = config.freshness
+    if fresh.weight and facts.added is not None:
+        age = np.maximum(situation.now - facts.added[items], 0.0) / DAY
+        found["freshness"] = np.nan_to_num(fresh.weight * 0.5 ** (age / fresh.half_life_days))
+    reactions = penalties(situation.feedback, situation.now, config.feedback)
+    for name, (those, values) in reactions.items():
+        everywhere = np.zeros(len(facts))
+        everywhere[those.astype(np.int64)] = values
+        found[name] = everywhere[items]
+    return found
+
+
+def _top(values: Float32s | Float64s, usable: Mask, size: int) -> Int64s:
+    """Positions of the `size` largest usable values, falling; ties go to the first."""
+    count = int(np.count_nonzero(usable))
+    if count <= size:
+        found = np.flatnonzero(usable)
+        return found[_falling(values[found])]
+    open_ = np.where(usable, values, values.dtype.type(-np.inf))
+    threshold = np.partition(open_, len(open_) - size)[len(open_) - size]
+    above = np.flatnonzero(open_ >= threshold)
     return np.asarray(above[_falling(values[above])][:size])
 
 
-def _falling(values: Float64s) -> Int64s:
+def _within_cap(
+    values: Float32s | Float64s, usable: Mask, top: Int64s, groups: Int64s, cap: int, k: int
+) -> Int64s:
+    """`top`, and as many more positions as a list of `k` within the category cap needs."""
+    if np.minimum(np.bincount(groups[top]), cap).sum() >= k:
+        return top
+    open_ = np.flatnonzero(usable)
+    order = open_[_falling(values[open_])]
+    within = _place_in_group(groups[order]) < cap
+    return np.concatenate([top, np.setdiff1d(order[within][:k], top)])
+
+
+def _falling(values: Float32s | Float64s) -> Int64s:
     return np.argsort(-values, kind="stable")
 
 

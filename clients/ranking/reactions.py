@@ -21,6 +21,8 @@ BELOW = ("disliked", "dismissed")
 
 def removed_items(feedback: Feedback, now: float, config: FeedbackConfig) -> Int64s:
     """Items that the user must not be shown again (yet)."""
+    if not len(feedback.items):
+        return feedback.items
     gone = np.zeros(len(feedback.items), dtype=np.bool_)
     if config.disliked == "remove":
         gone |= feedback.of("disliked")
@@ -51,7 +53,9 @@ def exposure(feedback: Feedback, now: float, half_life: float) -> tuple[Int64s, 
 
 def penalties(feedback: Feedback, now: float, config: FeedbackConfig) -> dict[str, Float64s]:
     """Reason → (2, S) item indices and what is added to their scores (below 0)."""
-    found = {}
+    found: dict[str, Float64s] = {}
+    if not len(feedback.items):
+        return found
     items, counts = exposure(feedback, now, config.fatigue_half_life_hours * HOUR)
     if config.fatigue and len(items):
         found["fatigue"] = np.stack([items.astype(np.float64), -config.fatigue * counts])

@@ -65,6 +65,8 @@ class Feedback:
 
     def of(self, *kinds: str) -> NDArray[np.bool_]:
         """(F,) whether a reaction is of one of `kinds`."""
+        if not len(self.kinds):  # as for most users
+            return np.zeros(0, dtype=np.bool_)
         return np.isin(self.kinds, [FEEDBACK_KINDS.index(kind) for kind in kinds])
 
 

@@ -52,9 +52,15 @@ class Part:
     kind: Literal["shares", "logits"]
 
     def log_probabilities(self, histories: Histories) -> Float32s:
-        """(B, N) logarithm of the part's distribution, items of the history included."""
-        scores = np.array(self.scorer.scores(histories), dtype=np.float32)
-        return _log_softmax(scores) if self.kind == "logits" else _log_shares(scores)
+        """(B, N) logarithm of the part's distribution, items of the history included.
+
+        Read-only where all users have the same one.
+        """
+        scores = np.asarray(self.scorer.scores(histories), dtype=np.float32)
+        same = len(scores) > 1 and scores.strides[0] == 0  # one row that is repeated: work once
+        rows = scores[:1] if same else scores
+        logs = _log_softmax(rows) if self.kind == "logits" else _log_shares(rows)
+        return np.broadcast_to(logs, scores.shape) if same else logs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,10 +111,12 @@ class Fusion:
 
     def contributions(self, histories: Histories) -> dict[str, Float32s]:
         """Part → (B, N) its summand in `scores`; they add up to it exactly."""
-        return {
-            name: np.float32(weight) * part.log_probabilities(histories)
-            for name, (part, weight) in self._used.items()
-        }
+        found = {}
+        for name, (part, weight) in self._used.items():
+            logs = part.log_probabilities(histories)
+            target = logs if logs.flags.writeable else None  # no copy of a catalogue's size
+            found[name] = np.multiply(logs, np.float32(weight), out=target)
+        return found
 
     @property
     def parts(self) -> Mapping[str, tuple[Part, float]]:
@@ -222,10 +230,23 @@ def _pruned(table: _Table, weights: Float64s) -> Float64s:
 
 def _log_shares(scores: Float32s) -> Float32s:
     """(B, N) log of scores as shares of their sum, mixed with the uniform distribution."""
-    uniform = np.float32(1 / scores.shape[1])
-    total = scores.sum(axis=1, keepdims=True)
-    shares = np.divide(scores, total, out=np.full_like(scores, uniform), where=total > 0)
-    return np.asarray(np.log((shares + FLOOR * uniform) / (1 + FLOOR)), dtype=np.float32)
+    scale, floor = mixing(scores.sum(axis=1, keepdims=True, dtype=np.float64), scores.shape[1])
+    shares = scores * scale.astype(np.float32)
+    shares += floor.astype(np.float32)
+    return np.asarray(np.log(shares, out=shares))
+
+
+def mixing(total: Float64s, n_items: int) -> tuple[Float64s, Float64s]:
+    """Scale and floor that turn scores into probabilities: ``scale * score + floor``.
+
+    Parameters
+    ----------
+    total
+        Sums of scores over the catalogue; where one is 0 every item is as likely.
+    """
+    known = total > 0
+    scale = np.divide(1.0, (1 + FLOOR) * total, out=np.zeros_like(total), where=known)
+    return scale, np.where(known, FLOOR / (1 + FLOOR), 1.0) / n_items
 
 
 def nothing_known(n_items: int) -> float:
@@ -234,11 +255,12 @@ def nothing_known(n_items: int) -> float:
 
 
 def _log_softmax(scores: Float32s) -> Float32s:
-    return np.asarray(scores - _log_sum_exp(scores)[:, None], dtype=np.float32)
+    return np.asarray(scores - _log_sum_exp(scores)[:, None].astype(np.float32))
 
 
 def _log_sum_exp(scores: Float32s) -> Float64s:
     """(B,) in float64."""
     top = scores.max(axis=1, keepdims=True)
-    sums = np.exp(scores - top).sum(axis=1, dtype=np.float64)
+    shifted = scores - top
+    sums = np.exp(shifted, out=shifted).sum(axis=1, dtype=np.float64)
     return np.asarray(np.log(sums) + top[:, 0], dtype=np.float64)

@@ -89,8 +89,7 @@ class Prepared:
         if self.scores is None:
             return []
         targets = np.array([place.item for place in advice.answer.ranked.items], dtype=np.int64)
-        places = np.searchsorted(self.scores.items, targets)  # the served model gives them sorted
-        found = {name: values[places].tolist() for name, values in self.scores.summands.items()}
+        found = {name: values.tolist() for name, values in self.scores.of(targets).items()}
         return [{name: found[name][row] for name in found} for row in range(len(targets))]
 
 

@@ -52,7 +52,10 @@ class ItemMatrix:
 
     def logits(self, queries: Tensor) -> Tensor:
         """Scores (B, N) of every item for B queries (B, d)."""
-        scores = queries @ self.vectors.T
+        if len(queries) == 1:  # rows by vector reads the matrix in order: half the time
+            scores = (self.vectors @ queries[0])[None]
+        else:
+            scores = queries @ self.vectors.T
         return scores if self.bias is None else scores + self.bias
 
 

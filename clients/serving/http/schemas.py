@@ -25,7 +25,7 @@ class RecommendationRequest(StrictModel):
     """The platform's own id of the user; the service goes on with a pseudonym."""
     k: Annotated[int, Field(ge=1, le=200)] = 10
     """Length of the list."""
-    filters: Filters = Filters()
+    filters: Annotated[Filters, Field(default_factory=Filters)]
     """What the list may hold."""
     diversity: Annotated[float, Field(ge=0, le=1)] | None = None
     """0: relevance alone, 1: variety alone; the node's default if not given."""
