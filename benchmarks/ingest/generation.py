@@ -1,13 +1,17 @@
-"""Generated events as a folder of Parquet files: a popularity curve, repetitions, some bad rows."""
+"""Generated events in every format: a popularity curve, repetitions, some bad rows."""
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv as arrow_csv
 import pyarrow.parquet as parquet
+
+Format = Literal["parquet", "csv", "jsonl", "sqlite"]
 
 ROWS_A_FILE: Final = 1_000_000
 ITEMS: Final = 100_000
@@ -17,18 +21,37 @@ BAD_USERS: Final = 0.005
 REPEATED: Final = 0.03
 
 
-def generate(folder: Path, events: int, seed: int = 0) -> None:
-    """Write `events` rows below `folder`/events, and the items beside them; kept if there."""
-    done = folder / f"{events}-{seed}"
+def generate(folder: Path, events: int, form: Format = "parquet", seed: int = 0) -> None:
+    """Write `events` rows to `folder`/events..., and the items beside them; kept if there."""
+    done = folder / f"{events}-{form}-{seed}"
     if done.exists():
         return
-    (folder / "events").mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
-    for number, start in enumerate(range(0, events, ROWS_A_FILE)):
-        table = _events(rng, min(ROWS_A_FILE, events - start), users=events // EVENTS_A_USER)
-        parquet.write_table(table, folder / "events" / f"part-{number:04}.parquet")
+    tables = (
+        _events(rng, min(ROWS_A_FILE, events - start), users=events // EVENTS_A_USER)
+        for start in range(0, events, ROWS_A_FILE)
+    )
+    for number, table in enumerate(tables):
+        _write(folder, table, form, number)
     parquet.write_table(_items(), folder / "items.parquet")
     done.touch()
+
+
+def _write(folder: Path, table: pa.Table, form: Format, number: int) -> None:
+    if form == "parquet":
+        (folder / "events").mkdir(exist_ok=True)
+        parquet.write_table(table, folder / "events" / f"part-{number:04}.parquet")
+    elif form == "csv":
+        with (folder / "events.csv").open("ab") as file:
+            options = arrow_csv.WriteOptions(include_header=not number, quoting_style="needed")
+            arrow_csv.write_csv(table, file, options)
+    elif form == "jsonl":
+        with (folder / "events.jsonl").open("a") as file:
+            table.to_pandas().to_json(file, orient="records", lines=True)
+    else:
+        with sqlite3.connect(folder / "events.db") as database:
+            table.to_pandas().to_sql("log", database, index=False, if_exists="append")
 
 
 def _events(rng: np.random.Generator, rows: int, users: int) -> pa.Table:

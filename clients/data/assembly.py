@@ -6,17 +6,13 @@ from typing import Final
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 
-from clients.data.dataset import Catalogue, Histories, Int32s
-
-BATCH_ROWS: Final = 1_000_000
+from clients.data.dataset import Catalogue, Histories, Int64s
+from clients.data.ordering import Counts, OrderedEvents
 
 _ITEMS: Final = "SELECT item, title, categories, description FROM catalogue ORDER BY item_index"
 _USERS: Final = "SELECT replace(pseudonym::VARCHAR, '-', '') FROM users ORDER BY user_index"
-_EVENTS: Final = """
-SELECT user_index, item_index, event, moment FROM kept ORDER BY user_index, moment, row
-"""
-_COUNT: Final = "SELECT count(*) FROM kept"
 
 
 def read_catalogue(database: duckdb.DuckDBPyConnection) -> Catalogue:
@@ -30,27 +26,25 @@ def read_catalogue(database: duckdb.DuckDBPyConnection) -> Catalogue:
     )
 
 
-def read_histories(database: duckdb.DuckDBPyConnection, *, ordinal: bool) -> Histories:
+def read_histories(
+    database: duckdb.DuckDBPyConnection, ordered: OrderedEvents, *, ordinal: bool
+) -> Histories:
     """Users in order of their first event's arrival, each with events by time, then arrival."""
-    count = int(database.execute(_COUNT).fetchall()[0][0])
-    users, items = np.empty(count, np.int32), np.empty(count, np.int32)
-    events, times = np.empty(count, np.int8), np.empty(count, np.float64)
-    start = 0
-    for batch in database.sql(_EVENTS).to_arrow_reader(BATCH_ROWS):
-        rows = slice(start, start + len(batch))
-        users[rows], items[rows], events[rows], times[rows] = (c.to_numpy() for c in batch.columns)
-        start += len(batch)
-    names, offsets = _users(database, users)
+    pieces = [(events.items, events.events, events.times) for events in ordered]
+    items, kinds, times = zip(*pieces, strict=True) if pieces else ((), (), ())
+    users, lengths = present_users(database, ordered.counts)
     return Histories(
-        users=names, offsets=offsets, items=items, events=events, times=times, ordinal=ordinal
+        users=tuple(users.to_pylist()),
+        offsets=np.append(0, np.cumsum(lengths)).astype(np.int64),
+        items=np.concatenate([np.empty(0, np.int32), *items]),
+        events=np.concatenate([np.empty(0, np.int8), *kinds]),
+        times=np.concatenate([np.empty(0, np.float64), *times]),
+        ordinal=ordinal,
     )
 
 
-def _users(
-    database: duckdb.DuckDBPyConnection, users: Int32s
-) -> tuple[tuple[str, ...], np.ndarray[tuple[int], np.dtype[np.int64]]]:
-    """Pseudonyms of those users that have events, and where each one's events begin."""
-    names = database.sql(_USERS).to_arrow_table().column(0)
-    present, starts = np.unique(users, return_index=True)
-    offsets = np.append(starts, len(users)).astype(np.int64)
-    return tuple(names.take(present).to_pylist()), offsets
+def present_users(database: duckdb.DuckDBPyConnection, counts: Counts) -> tuple[pa.Array, Int64s]:
+    """Pseudonyms of those users that have events, in order, and how many each has."""
+    names = database.sql(_USERS).to_arrow_table().column(0).combine_chunks()
+    present, lengths = counts.user_counts()
+    return names.take(pa.array(present)), lengths

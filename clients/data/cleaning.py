@@ -1,7 +1,6 @@
-"""Judging, deduplicating and numbering staged rows, as queries that run out of core.
+"""Judging and numbering staged rows, as queries that run out of core.
 
-The order of a user's events is by time, and within equal times by arrival: the row number. It is
-never by item id, which fakes patterns that a sequence model then finds (10 to 28 % of NDCG).
+What is left stands in the view ``accepted``; `clients.data.ordering` reads it.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ DIVISORS: Final[dict[str, float]] = {
 # Seconds since 1970 have nine or ten digits from 1973 on, and each finer unit adds three; positions
 # in a history stay below. A declared unit may reach below its usual magnitude only for positions
 # and seconds, since a timestamp of seconds in a source of milliseconds is the error to be found.
-_VIEWS: Final = """
+_MACROS: Final = """
 CREATE MACRO magnitude(number) AS CASE
     WHEN number < 1e8 THEN 'position'
     WHEN number < 1e11 THEN 'seconds'
@@ -46,29 +45,39 @@ CREATE TABLE settings (
     unit VARCHAR, declared BOOLEAN, divisor DOUBLE, earliest DOUBLE, latest DOUBLE,
     longest_id INTEGER
 );
-CREATE VIEW judged AS
+"""
+
+# Of a row only its first flaw is named. Few rows have one, so only those are written down.
+_JUDGE: Final = """
+CREATE TABLE flawed AS
 SELECT
-    row, pseudonym, item, event, moment / divisor AS moment,
-    moment AS number, dated, time_text, event_text,
+    row, item_code, event_code, number, dated, time_text,
     CASE
-        WHEN item = '' THEN 'missing_item'
-        WHEN length(item) > longest_id THEN 'long_id'
+        WHEN item_code IN (SELECT item_code FROM item_names WHERE item = '') THEN 'missing_item'
+        WHEN item_code IN (SELECT item_code FROM item_names WHERE length(item) > longest_id)
+            THEN 'long_id'
         WHEN trim(time_text) = '' THEN 'missing_time'
-        WHEN moment IS NULL THEN 'wrong_time'
-        WHEN moment < 0 THEN 'early_time'
-        WHEN NOT in_unit(moment, dated, unit, declared) THEN 'mixed_units'
-        WHEN unit <> 'position' AND moment / divisor > latest THEN 'future_time'
-        WHEN event IS NULL THEN 'unknown_event'
-        WHEN pseudonym IN (FROM opted_out) THEN 'opted_out'
-        WHEN unit <> 'position' AND moment / divisor < earliest THEN 'expired'
+        WHEN number IS NULL THEN 'wrong_time'
+        WHEN number < 0 THEN 'early_time'
+        WHEN NOT in_unit(number, dated, unit, declared) THEN 'mixed_units'
+        WHEN unit <> 'position' AND number / divisor > latest THEN 'future_time'
+        WHEN event_code IN (SELECT event_code FROM event_texts WHERE event IS NULL)
+            THEN 'unknown_event'
+        WHEN user_code IN (SELECT user_code FROM user_names JOIN opted_out USING (pseudonym))
+            THEN 'opted_out'
+        WHEN unit <> 'position' AND number / divisor < earliest THEN 'expired'
     END AS flaw
-FROM staged_events CROSS JOIN settings;
+FROM staged_events CROSS JOIN settings
+WHERE flaw IS NOT NULL;
 CREATE VIEW accepted AS
-SELECT row, pseudonym, item, event, moment FROM judged WHERE flaw IS NULL
+SELECT row, user_code, item_code, event, number / divisor AS moment
+FROM staged_events ANTI JOIN flawed USING (row) JOIN event_texts USING (event_code)
+CROSS JOIN settings
 UNION ALL
-SELECT row, pseudonym, item, event, moment FROM carried CROSS JOIN settings
-WHERE pseudonym NOT IN (FROM opted_out)
-AND (earliest IS NULL OR unit = 'position' OR moment >= earliest);
+SELECT row, user_code, item_code, event, number
+FROM carried CROSS JOIN settings
+WHERE user_code NOT IN (SELECT user_code FROM user_names JOIN opted_out USING (pseudonym))
+AND (earliest IS NULL OR unit = 'position' OR number >= earliest);
 CREATE VIEW judged_items AS
 SELECT
     *,
@@ -81,8 +90,8 @@ FROM staged_items CROSS JOIN settings
 """
 
 _COMMON_UNIT: Final = """
-SELECT CASE WHEN dated THEN 'iso' ELSE magnitude(moment) END AS unit
-FROM staged_events WHERE moment >= 0
+SELECT CASE WHEN dated THEN 'iso' ELSE magnitude(number) END AS unit
+FROM staged_events WHERE number >= 0
 GROUP BY unit ORDER BY count(*) DESC, unit LIMIT 1
 """
 
@@ -98,43 +107,32 @@ SELECT
 FROM judged_items WHERE flaw IS NULL
 """
 
+# Only events mention them; usually there is none, and then no event is looked at.
 _UNLISTED: Final = """
+CREATE TABLE unlisted AS
+SELECT item_code, item FROM item_names ANTI JOIN catalogue USING (item);
 INSERT INTO catalogue
 SELECT
     (SELECT count(*) FROM catalogue) + row_number() OVER (ORDER BY first) - 1, item, '', '', '', []
-FROM (SELECT item, min(row) AS first FROM accepted GROUP BY item)
-ANTI JOIN catalogue USING (item)
+FROM (
+    SELECT item, min(row) AS first FROM accepted JOIN unlisted USING (item_code) GROUP BY item
+)
 """
 
-_USERS: Final = """
+_NUMBERED: Final = """
 CREATE TABLE users AS
 SELECT (row_number() OVER (ORDER BY first) - 1)::INTEGER AS user_index, pseudonym
-FROM (SELECT pseudonym, min(row) AS first FROM accepted GROUP BY pseudonym)
+FROM (
+    SELECT pseudonym, min(first) AS first
+    FROM (SELECT user_code, min(row) AS first FROM accepted GROUP BY user_code)
+    JOIN user_names USING (user_code)
+    GROUP BY pseudonym
+);
+CREATE TABLE user_indices AS
+SELECT user_code, user_index FROM user_names JOIN users USING (pseudonym);
+CREATE TABLE item_indices AS
+SELECT item_code, item_index FROM item_names JOIN catalogue USING (item)
 """
-
-_CODED: Final = """
-CREATE TABLE coded AS
-SELECT
-    user_index, item_index, event, moment,
-    min(row) AS row,
-    -- Of this source alone: what a source repeats from an earlier one is no fault of it.
-    min(row) FILTER (row > 0) AS first,
-    max(row) AS last,
-    greatest(count(*) FILTER (row > 0), 1) AS copies
-FROM accepted JOIN users USING (pseudonym) JOIN catalogue USING (item)
-GROUP BY user_index, item_index, event, moment, CASE WHEN $deduplicate THEN 0 ELSE row END
-"""
-
-_SHORT: Final = """
-CREATE TABLE short AS
-SELECT
-    user_index, count(*) AS events,
-    count(*) FILTER (last > 0) AS fresh, min(first) AS row
-FROM coded GROUP BY user_index HAVING count(*) < $least
-"""
-
-_KEPT_ALL: Final = "CREATE VIEW kept AS FROM coded"
-_KEPT_LONG: Final = "CREATE VIEW kept AS FROM coded ANTI JOIN short USING (user_index)"
 
 
 def clean(
@@ -145,7 +143,7 @@ def clean(
     now: float,
     earliest: float | None = None,
 ) -> str:
-    """Build the tables ``catalogue``, ``users`` and ``kept`` out of the staged ones.
+    """Build ``flawed``, ``accepted``, ``catalogue`` and ``users`` out of the staged tables.
 
     Parameters
     ----------
@@ -165,7 +163,7 @@ def clean(
     str
         The unit of time that was declared or found.
     """
-    database.execute(_VIEWS)
+    database.execute(_MACROS)
     found = unit if unit != "auto" else _common_unit(database)
     database.execute(
         "INSERT INTO settings VALUES (?, ?, ?, ?, ?, ?)",
@@ -178,12 +176,10 @@ def clean(
             LONGEST_ID,
         ],
     )
+    database.execute(_JUDGE)
     database.execute(_CATALOGUE, {"longest": LONGEST_TEXT})
     database.execute(_UNLISTED)
-    database.execute(_USERS)
-    database.execute(_CODED, {"deduplicate": rules.deduplicate})
-    database.execute(_SHORT, {"least": max(rules.min_events, 2)})
-    database.execute(_KEPT_LONG if rules.min_events > 1 else _KEPT_ALL)
+    database.execute(_NUMBERED)
     return found
 
 

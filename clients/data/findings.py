@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,10 +10,11 @@ import duckdb
 
 from clients.data.cleaning import LONGEST_TEXT
 from clients.data.mapping import EventColumns, ItemColumns, Rules
+from clients.data.ordering import Counts
 from clients.data.problems import Example, Kind, Tally, shown
 from shared.contract import EVENT, TITLE
 
-_EVENT_FLAWS: Final = "SELECT flaw, count(*) FROM judged WHERE flaw IS NOT NULL GROUP BY flaw"
+_EVENT_FLAWS: Final = "SELECT flaw, count(*) FROM flawed GROUP BY flaw"
 _EVENT_ROWS: Final = """
 SELECT row, CASE
     WHEN flaw IN ('missing_item', 'long_id') THEN left(item, 100)
@@ -22,18 +23,16 @@ SELECT row, CASE
     WHEN dated AND number IS NOT NULL THEN strftime(to_timestamp(number), '%Y-%m-%dT%H:%M:%SZ')
     ELSE coalesce(time_text, number::DECIMAL(38, 3)::VARCHAR)
 END
-FROM judged WHERE flaw = $flaw ORDER BY row LIMIT $limit
+FROM (FROM flawed WHERE flaw = $flaw ORDER BY row LIMIT $limit)
+JOIN item_names USING (item_code) JOIN event_texts USING (event_code)
+ORDER BY row
 """
-_COPIES: Final = "SELECT sum(copies - 1) FROM coded"
-_COPY_ROWS: Final = "SELECT last, first FROM coded WHERE copies > 1 ORDER BY last LIMIT $limit"
-_SHORT: Final = "SELECT sum(fresh) FROM short"
-_SHORT_ROWS: Final = "SELECT row, events FROM short WHERE fresh > 0 ORDER BY row LIMIT $limit"
 _UNLISTED: Final = """
-SELECT count(*) FROM judged ANTI JOIN staged_items USING (item) WHERE flaw IS NULL
+SELECT count(*) FROM accepted JOIN unlisted USING (item_code) WHERE row > 0
 """
 _UNLISTED_ROWS: Final = """
-SELECT min(row) AS first, item FROM judged ANTI JOIN staged_items USING (item)
-WHERE flaw IS NULL GROUP BY item ORDER BY first LIMIT $limit
+SELECT min(row) AS first, item FROM accepted JOIN unlisted USING (item_code)
+WHERE row > 0 GROUP BY item ORDER BY first LIMIT $limit
 """
 _ITEM_FLAWS: Final = "SELECT flaw, count(*) FROM judged_items WHERE flaw IS NOT NULL GROUP BY flaw"
 _ITEM_ROWS: Final = """
@@ -61,7 +60,7 @@ _TIME_KINDS: Final = {
     Kind.FUTURE_TIME,
 }
 
-Rows = list[tuple[Any, ...]]
+Rows = Sequence[tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,17 +81,23 @@ class Findings:
     tally: Tally
     place: Callable[[int], tuple[str, int]]
 
-    def count_events(self, columns: EventColumns, rules: Rules, *, listed: bool) -> None:
-        """Count problems of events; `listed` tells that there is an item source."""
+    def count_events(
+        self, columns: EventColumns, rules: Rules, counts: Counts, *, listed: bool
+    ) -> None:
+        """Count problems of events, and tell those that `counts` has counted already.
+
+        `listed` tells that there is an item source.
+        """
         for flaw, count in self._rows(_EVENT_FLAWS):
             kind = Kind(flaw)
             self._add(kind, _event_column(kind, columns), count, _EVENT_ROWS, flaw=flaw)
-        copies = self._rows(_COPY_ROWS, limit=self.tally.limit)
-        repeats = [(last, f"repeats row {self.place(row)[1]}") for last, row in copies]
-        self._tell(Kind.DUPLICATE_EVENT, "", self._count(_COPIES), repeats)
+        repeats = [
+            (row, f"repeats row {self.place(first)[1]}") for row, first in counts.repetitions
+        ]
+        self._tell(Kind.DUPLICATE_EVENT, "", counts.repeated, repeats)
         kind = Kind.SHORT_HISTORY if rules.min_events > 1 else Kind.SINGLE_EVENT
-        short = self._rows(_SHORT_ROWS, limit=self.tally.limit)
-        self._tell(kind, "", self._count(_SHORT), [(row, _events(n)) for row, n in short])
+        short = [(row, _events(length)) for row, length in counts.short_users]
+        self._tell(kind, "", counts.short, short)
         if listed:
             self._add(Kind.UNLISTED_ITEM, columns.item_id, self._count(_UNLISTED), _UNLISTED_ROWS)
 

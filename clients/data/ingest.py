@@ -7,13 +7,12 @@ is written even there.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 import duckdb
-import pyarrow as pa
 
 from clients.data.assembly import read_catalogue, read_histories
 from clients.data.cleaning import clean
@@ -21,11 +20,13 @@ from clients.data.dataset import PlatformData
 from clients.data.findings import Findings
 from clients.data.intake import Intake
 from clients.data.mapping import SourceMapping
+from clients.data.ordering import Counts, OrderedEvents
 from clients.data.problems import Tally
 from clients.data.pseudonyms import PseudonymKey
 from clients.data.report import TableSummary, ValidationReport, enforce
 from clients.data.sources import Source, require_columns
 from clients.data.staging import (
+    Carried,
     create_tables,
     extra_name,
     stage_events,
@@ -38,13 +39,9 @@ from shared.progress import SILENT, Reporter
 
 DEFAULT_MAPPING: Final = SourceMapping()
 DEFAULT_LIMITS: Final = Limits()
+NOTHING_CARRIED: Final = Carried()
 
-_TOTALS: Final = """
-SELECT
-    count(*) FILTER (last > 0), count(DISTINCT user_index), min(moment), max(moment),
-    (SELECT count(*) FROM catalogue)
-FROM kept
-"""
+_CATALOGUE_SIZE: Final = "SELECT count(*) FROM catalogue"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,14 +51,14 @@ class Standing:
     Attributes
     ----------
     carried
-        Events of earlier runs, batches of `clients.data.staging.CARRIED`.
+        Events of earlier runs.
     opted_out
         Pseudonyms (16 bytes) of users whose events are dropped.
     earliest
         Seconds since 1970 before which events are dropped; none: all are kept.
     """
 
-    carried: Iterable[pa.RecordBatch] = ()
+    carried: Carried = NOTHING_CARRIED
     opted_out: Sequence[bytes] = ()
     earliest: float | None = None
 
@@ -73,16 +70,20 @@ class Cleaned:
     Attributes
     ----------
     database
-        Workspace with the tables ``catalogue``, ``users`` and ``kept``.
-    report
-        What was wrong.
+        Workspace with the tables ``catalogue`` and ``users``.
+    ordered
+        Its events, to be read once.
     ordinal
         The source knows the order of events but not their times.
+    checked
+        To be called when `ordered` has been read: what was wrong. Raises `TooManyRejectedError`
+        and `EmptyPlatformError`.
     """
 
     database: duckdb.DuckDBPyConnection
-    report: ValidationReport
+    ordered: OrderedEvents
     ordinal: bool
+    checked: Callable[[], ValidationReport]
 
 
 NOTHING_BEFORE: Final = Standing()
@@ -134,12 +135,10 @@ def ingest(
     with cleaned(
         name, events=events, items=items, key=key, mapping=mapping, limits=limits, now=now
     ) as result:
-        data = PlatformData(
-            name=name,
-            catalogue=read_catalogue(result.database),
-            histories=read_histories(result.database, ordinal=result.ordinal),
-        )
-        return data, result.report
+        histories = read_histories(result.database, result.ordered, ordinal=result.ordinal)
+        report = result.checked()
+        catalogue = read_catalogue(result.database)
+    return PlatformData(name=name, catalogue=catalogue, histories=histories), report
 
 
 @contextmanager
@@ -179,9 +178,16 @@ def cleaned(
             now=time.time() if now is None else now,
             earliest=standing.earliest,
         )
-        report = _report(name, database, mapping, arriving, listed, unit)
-        enforce(report, mapping.rules)
-        yield Cleaned(database=database, report=report, ordinal=unit == "position")
+        ordered = OrderedEvents(database, mapping.rules)
+
+        def checked() -> ValidationReport:
+            report = _report(name, database, mapping, arriving, listed, unit, ordered.counts)
+            enforce(report, mapping.rules)
+            return report
+
+        yield Cleaned(
+            database=database, ordered=ordered, ordinal=unit == "position", checked=checked
+        )
 
 
 def require_mapped(events: Source, items: Source | None, mapping: SourceMapping) -> None:
@@ -205,7 +211,9 @@ def _event_intake(source: Source, mapping: SourceMapping, key: PseudonymKey | No
         EVENT: columns.event,
     }
     tally = Tally("events", mapping.rules.examples)
-    return _intake(source, wanted, tally, key=key, absent=mapping.events.default_event)
+    return _intake(
+        source, wanted, tally, key=key, absent=mapping.events.default_event, coded=(ITEM, EVENT)
+    )
 
 
 def _item_intake(source: Source, mapping: SourceMapping) -> Intake:
@@ -227,12 +235,13 @@ def _intake(
     *,
     key: PseudonymKey | None,
     absent: str,
+    coded: tuple[str, ...] = (),
 ) -> Intake:
     """An intake of the columns that the mapping names; `absent` stands in the others."""
     columns = {name: column for name, column in wanted.items() if column is not None}
     require_columns(source, list(columns.values()))
     constants = {name: absent for name in wanted if name not in columns}
-    return Intake(source, columns, tally, key=key, constants=constants)
+    return Intake(source, columns, tally, key=key, constants=constants, coded=coded)
 
 
 def _report(
@@ -242,27 +251,28 @@ def _report(
     arriving: Intake,
     listed: Intake | None,
     unit: str,
+    counts: Counts,
 ) -> ValidationReport:
     findings = Findings(database=database, tally=arriving.tally, place=arriving.source.place)
-    findings.count_events(mapping.events.columns, mapping.rules, listed=listed is not None)
+    findings.count_events(mapping.events.columns, mapping.rules, counts, listed=listed is not None)
     problems, items = arriving.tally.problems(arriving.rows), None
     if listed is not None:
         own = Findings(database=database, tally=listed.tally, place=listed.source.place)
         own.count_items(mapping.items.columns)
         problems += listed.tally.problems(listed.rows)
         items = _summary(listed, own.items_kept())
-    fresh, users, first, last, catalogue = database.execute(_TOTALS).fetchall()[0]
+    catalogue = int(database.execute(_CATALOGUE_SIZE).fetchall()[0][0])
     dated = unit != "position"
     return ValidationReport(
         platform=name,
-        events=_summary(arriving, fresh),
+        events=_summary(arriving, counts.fresh),
         items=items,
         problems=problems,
-        users=users,
+        users=len(counts.user_counts()[0]),
         catalogue_items=catalogue,
         time_unit=unit,
-        first_time=first if dated else None,
-        last_time=last if dated else None,
+        first_time=counts.first if dated else None,
+        last_time=counts.last if dated else None,
     )
 
 

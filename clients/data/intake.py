@@ -1,30 +1,34 @@
-"""The door of the node: raw rows come in, pseudonymous Arrow batches go on.
+"""The door of the node: raw rows come in, narrow rows of numbers go on.
 
-Raw user ids exist only in the batch at hand, in memory. What leaves this module towards DuckDB,
-which may spill to disk, carries pseudonyms. Cells that are no valid text and rows without a usable
-user id are turned away here; everything else is judged later, in `clients.data.cleaning`.
+Raw user ids exist in memory only: in the batch at hand and in the table that numbers them. What
+leaves this module towards DuckDB, which may spill to disk, carries numbers and pseudonyms. Cells
+that are no valid text and rows without a usable user id are turned away here; everything else is
+judged later, in `clients.data.cleaning`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from clients.data.codes import Codes, Names, Pseudonyms
 from clients.data.columns import as_text, as_time
+from clients.data.dataset import Int32s
 from clients.data.problems import Example, Kind, Tally, shown
-from clients.data.pseudonyms import PSEUDONYM_BYTES, PseudonymKey
+from clients.data.pseudonyms import PseudonymKey
 from clients.data.sources import Batch, MalformedRow, Source
 from shared.contract import TIME, USER
 from shared.progress import SILENT, Step
 
 LONGEST_ID: Final = 512
 PORTION_ROWS: Final = 1_000_000
+GATHERED_ROWS: Final = 400_000
+GATHERED_BYTES: Final = 64 * 2**20
 ROW: Final = "row"
 
 Flags = NDArray[np.bool_]
@@ -45,6 +49,8 @@ class Intake:
         Key of the pseudonyms; required if `columns` has a user.
     constants
         Texts of contract columns that the source does not have.
+    coded
+        Contract columns, besides the user, that leave as numbers; `names` says what they mean.
 
     Attributes
     ----------
@@ -64,14 +70,18 @@ class Intake:
         *,
         key: PseudonymKey | None = None,
         constants: Mapping[str, str] = MappingProxyType({}),
+        coded: Collection[str] = (),
     ) -> None:
         self.rows = 0
         self.failure: Exception | None = None
         self.source = source
         self._columns = dict(columns)
         self.tally = tally
-        self._key = key
         self._constants = constants
+        self._pseudonyms = None if key is None else Pseudonyms(key)
+        self._codes = {name: Codes() for name in coded}
+        if self._pseudonyms is not None:
+            self._codes[USER] = Codes(self._pseudonyms)
         self._step: Step = SILENT.step("")
 
     def watch(self, step: Step) -> None:
@@ -106,9 +116,16 @@ class Intake:
             self.failure = error
             raise
 
+    def names(self, column: str) -> Names:
+        """What the numbers of a coded column mean that are new since the last call.
+
+        Of users: their pseudonyms.
+        """
+        return self._codes[column].names()
+
     def _batches(self) -> Iterator[pa.RecordBatch]:
         wanted = list(dict.fromkeys(self._columns.values()))
-        for batch in self.source.batches(wanted, self._malformed):
+        for batch in gathered(self.source.batches(wanted, self._malformed)):
             self.rows += len(batch.rows)
             self._step(self.rows, 0, "rows")
             yield self._admit(batch)
@@ -129,24 +146,21 @@ class Intake:
             if bad is not None:
                 self._turn_away(Kind.BAD_ENCODING, name, batch, good, bad)
             admitted[name] = values
-        if USER in admitted:
-            admitted[USER] = self._pseudonyms(admitted[USER], batch, good)
         for name, text in self._constants.items():
             admitted[name] = pa.repeat(pa.scalar(text, pa.string()), len(good))
-        return pa.record_batch(admitted).filter(pa.array(good))
+        for name, codes in self._codes.items():
+            admitted[name] = pa.array(codes.encode(admitted[name]))
+        if USER in admitted:
+            self._turn_users_away(admitted[USER].to_numpy(), batch, good)
+        table = pa.record_batch(admitted)
+        return table if good.all() else table.filter(pa.array(good))
 
-    def _pseudonyms(self, users: pa.Array, batch: Batch, good: Flags) -> pa.Array:
-        if self._key is None:
+    def _turn_users_away(self, codes: Int32s, batch: Batch, good: Flags) -> None:
+        if self._pseudonyms is None:
             raise ValueError("a source of users needs a pseudonym key")
-        encoded = pc.fill_null(users, "").dictionary_encode()
-        distinct = normal_ids(encoded.dictionary)
-        codes = encoded.indices.to_numpy()
-        lengths = pc.utf8_length(distinct).to_numpy()[codes]
+        lengths = self._pseudonyms.lengths[codes]
         self._turn_away(Kind.MISSING_USER, USER, batch, good, lengths == 0)
         self._turn_away(Kind.LONG_ID, USER, batch, good, lengths > LONGEST_ID)
-        digests = self._key.digests(distinct.cast(pa.binary()).to_pylist())
-        known = pa.array(digests, pa.binary(PSEUDONYM_BYTES)).take(encoded.indices)
-        return pa.ExtensionArray.from_storage(pa.uuid(), known)
 
     def _turn_away(self, kind: Kind, name: str, batch: Batch, good: Flags, bad: Flags) -> None:
         """Count the rows flagged `bad` that no other problem has claimed yet, and unflag them."""
@@ -169,17 +183,31 @@ class Intake:
         return Example(row=place, value=value, file=file)
 
 
-def normal_ids(texts: pa.Array) -> pa.Array:
-    """Ids in Unicode's composed form without surrounding white space, so that equal ids match."""
-    if not pc.all(pc.string_is_ascii(texts), min_count=0).as_py():
-        texts = pc.utf8_normalize(texts, form="NFC")
-    return pc.utf8_trim_whitespace(texts)
+def gathered(batches: Iterable[Batch]) -> Iterator[Batch]:
+    """The same rows in batches of some hundred thousand: numbering has a price for each batch."""
+    waiting: list[Batch] = []
+    for batch in batches:
+        if waiting and not _fits(waiting, batch):
+            yield _joined(waiting)
+            waiting = []
+        waiting.append(batch)
+    if waiting:
+        yield _joined(waiting)
 
 
-def normal_id(text: str) -> str:
-    """One id in the form in which ids are compared; lone surrogates become replacement marks."""
-    clean = text.encode("utf-8", "replace").decode()
-    return str(normal_ids(pa.array([clean], pa.string()))[0].as_py())
+def _fits(waiting: list[Batch], batch: Batch) -> bool:
+    """Whether `batch` can be added without making too large a whole, or one of several types."""
+    rows = sum(len(b.rows) for b in waiting) + len(batch.rows)
+    size = sum(b.data.nbytes for b in waiting) + batch.data.nbytes
+    same = batch.data.schema.equals(waiting[0].data.schema)
+    return same and rows <= GATHERED_ROWS and size <= GATHERED_BYTES
+
+
+def _joined(batches: list[Batch]) -> Batch:
+    if len(batches) == 1:
+        return batches[0]
+    rows = np.concatenate([batch.rows for batch in batches])
+    return Batch(rows, pa.concat_batches([batch.data for batch in batches]))
 
 
 def _bytes(cell: pa.Scalar) -> str:

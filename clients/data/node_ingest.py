@@ -7,16 +7,19 @@ watermark of the event source is part of the snapshot, so no row is skipped eith
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
+from clients.data.assembly import present_users
 from clients.data.config import DataConfig
+from clients.data.dataset import Int64s
 from clients.data.features import features_table, read_features
-from clients.data.ingest import Cleaned, Standing, cleaned
+from clients.data.ingest import NOTHING_CARRIED, Cleaned, Standing, cleaned
+from clients.data.ordering import Events
 from clients.data.origins import NoOriginError, open_origin
 from clients.data.pseudonyms import PseudonymKey
 from clients.data.report import ValidationReport
@@ -28,10 +31,10 @@ from clients.data.snapshot import (
     table_catalogue,
 )
 from clients.data.sources import Source
-from clients.data.staging import CARRIED
+from clients.data.staging import CARRIED, Carried
 from clients.data.store import NodeStore
 from clients.home import NodeHome
-from shared.progress import SILENT, Reporter
+from shared.progress import SILENT, Reporter, Step
 
 DAY: Final = 86_400.0
 
@@ -103,7 +106,7 @@ class NodeIngestion:
         events = self._events(before)
         items = self._items()
         standing = Standing(
-            carried=() if before is None else carried_events(before),
+            carried=NOTHING_CARRIED if before is None else carried_events(before),
             opted_out=sorted(store.state.opted_out()) if opted_out is None else opted_out,
             earliest=self.earliest,
         )
@@ -118,10 +121,10 @@ class NodeIngestion:
             standing=standing,
             progress=progress,
         ) as result:
-            self._write(result, events, before, progress)
+            report = self._write(result, events, before, progress)
         if self.earliest is not None:
             store.state.expire(self.earliest)
-        return result.report
+        return report
 
     @property
     def earliest(self) -> float | None:
@@ -158,15 +161,15 @@ class NodeIngestion:
 
     def _write(
         self, result: Cleaned, events: Source, before: Snapshot | None, progress: Reporter
-    ) -> None:
+    ) -> ValidationReport:
         step, writer = progress.step("store"), SnapshotWriter(self.home.store)
         try:
+            writer.events(_told(result.ordered, step))
+            report = result.checked()
             items = writer.catalogue(result.database, self.config.items.extra)
             self._write_features(writer, items)
-            users, count = writer.users(result.database)
-            step(1, 3)
-            writer.events(result.database)
-            step(2, 3)
+            users, lengths = present_users(result.database, result.ordered.counts)
+            writer.users(users, lengths)
             last = getattr(events, "watermark", None)
             if last is None and before is not None:
                 last = before.manifest.watermark  # nothing new
@@ -176,16 +179,16 @@ class NodeIngestion:
                     platform=self.name,
                     key_id=self.key.key_id,
                     ordinal=result.ordinal,
-                    users=users,
+                    users=len(users),
                     items=items.num_rows,
-                    events=count,
+                    events=int(lengths.sum()),
                     watermark=last,
                 )
             )
-            step(3, 3)
         except BaseException:
             writer.discard()
             raise
+        return report
 
     def _write_features(self, writer: SnapshotWriter, items: pa.Table) -> None:
         """Take the platform's feature columns over, in the order of the catalogue."""
@@ -196,20 +199,35 @@ class NodeIngestion:
             writer.features(features_table(named, catalogue))
 
 
-def carried_events(snapshot: Snapshot) -> Iterator[pa.RecordBatch]:
+def _told(ordered: Iterable[Events], step: Step) -> Iterator[Events]:
+    """The same, reported to `step`."""
+    done = 0
+    for events in ordered:
+        yield events
+        done += len(events)
+        step(done, 0, "events")
+    step(done, done, "events")
+
+
+def carried_events(snapshot: Snapshot) -> Carried:
     """The events of a snapshot as rows before those of the next source, in order."""
     users, offsets = snapshot.users()
-    names = pa.array([bytes.fromhex(name) for name in users], pa.binary(16))
-    items = pa.array(snapshot.catalogue().item_ids, pa.string())
+    return Carried(
+        users=users,
+        items=snapshot.catalogue().item_ids,
+        batches=_carried_batches(snapshot, offsets),
+    )
+
+
+def _carried_batches(snapshot: Snapshot, offsets: Int64s) -> Iterator[pa.RecordBatch]:
     total = int(offsets[-1])
     for start, batch in snapshot.event_batches():
         rows = np.arange(start, start + len(batch))
         owners = np.searchsorted(offsets, rows, side="right") - 1
-        whose = pa.ExtensionArray.from_storage(pa.uuid(), names.take(pa.array(owners)))
         columns = [
             pa.array(rows - total),  # below 1: before every row of the source
-            whose,
-            items.take(batch.column("item")),
+            pa.array(owners.astype(np.int32)),
+            batch.column("item"),
             batch.column("time"),
             batch.column("event"),
         ]

@@ -24,8 +24,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
-from clients.data.dataset import Catalogue, Histories
+from clients.data.dataset import Catalogue, Histories, Int64s
 from clients.data.features import Features, read_features
+from clients.data.ordering import Events
 from clients.data.store_errors import DamagedSnapshotError, NoSnapshotError
 from shared.files import read_json, sync_directory, write_atomically
 from shared.models.encoders.base import file_sha256
@@ -33,17 +34,12 @@ from shared.models.encoders.base import file_sha256
 FORMAT: Final = 1
 BATCH_ROWS: Final = 1_000_000
 EXTRA: Final = "extra."
+EVENT_SCHEMA: Final = pa.schema(
+    [("item", pa.int32()), ("event", pa.int8()), ("time", pa.float64())]
+)
 
 _CATALOGUE: Final = """
 SELECT item, title, categories, description, extra FROM catalogue ORDER BY item_index
-"""
-_USERS: Final = """
-SELECT replace(pseudonym::VARCHAR, '-', '') AS user, events::INTEGER AS events
-FROM users JOIN (SELECT user_index, count(*) AS events FROM kept GROUP BY user_index)
-USING (user_index) ORDER BY user_index
-"""
-_EVENTS: Final = """
-SELECT item_index AS item, event, moment AS time FROM kept ORDER BY user_index, moment, row
 """
 
 
@@ -111,23 +107,32 @@ class SnapshotWriter:
         """Write the feature columns of the catalogue."""
         self.write("features", table.schema, table.to_batches())
 
-    def users(self, database: duckdb.DuckDBPyConnection) -> tuple[int, int]:
-        """Write the users of a cleaned workspace; returns how many, and how many events."""
-        table = database.sql(_USERS).to_arrow_table()
-        self.write("users", table.schema, table.to_batches())
-        return int(table.num_rows), int(table.column("events").to_numpy().sum())
+    def events(self, ordered: Iterable[Events]) -> None:
+        """Write events in order, never all in memory."""
+        batches = (
+            pa.RecordBatch.from_arrays(
+                [pa.array(events.items), pa.array(events.events), pa.array(events.times)],
+                schema=EVENT_SCHEMA,
+            )
+            for events in ordered
+        )
+        self.write("events", EVENT_SCHEMA, batches)
 
-    def events(self, database: duckdb.DuckDBPyConnection) -> None:
-        """Write the events of a cleaned workspace, never all in memory."""
-        reader = database.sql(_EVENTS).to_arrow_reader(BATCH_ROWS)
-        self.write("events", reader.schema, reader)
+    def users(self, names: pa.Array, lengths: Int64s) -> None:
+        """Write the users, and how many events each has."""
+        table = pa.table({"user": names, "events": pa.array(lengths.astype(np.int32))})
+        self.write("users", table.schema, table.to_batches())
 
     def write(self, name: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
         """Write one file of the snapshot with mode 0600."""
         path = self._folder / f"{name}.parquet"
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
+            # Times hardly repeat: a dictionary of them only costs.
+            repeating = [column for column in schema.names if column != "time"]
+            with parquet.ParquetWriter(
+                file, schema, compression="zstd", use_dictionary=repeating
+            ) as writer:
                 for batch in batches:
                     if len(batch):
                         writer.write_batch(batch)

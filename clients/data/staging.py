@@ -7,13 +7,19 @@ for the report.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import duckdb
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from clients.data.intake import ROW, Intake
 from shared.contract import EVENT, ITEM, TIME, USER
+
+CODED: Final = (USER, ITEM, EVENT)
+"""Columns of events that arrive as numbers."""
 
 _TABLES: Final = r"""
 CREATE MACRO plain(t) AS
@@ -21,14 +27,19 @@ CREATE MACRO plain(t) AS
 CREATE MACRO normal_id(t) AS trim(nfc_normalize(coalesce(t, '')), E' \t\r\n');
 CREATE TABLE event_names (name VARCHAR, code TINYINT);
 CREATE TABLE staged_events (
-    row BIGINT, pseudonym UUID, item VARCHAR, moment DOUBLE, dated BOOLEAN, time_text VARCHAR,
-    event TINYINT, event_text VARCHAR
+    row BIGINT, user_code INTEGER, item_code INTEGER, number DOUBLE, dated BOOLEAN,
+    time_text VARCHAR, event_code INTEGER
 );
+CREATE TABLE user_names (user_code INTEGER, pseudonym UUID);
+CREATE TABLE item_names (item_code INTEGER, item VARCHAR);
+CREATE TABLE event_texts (event_code INTEGER, event_text VARCHAR, event TINYINT);
 CREATE TABLE staged_items (
     row BIGINT, item VARCHAR, title VARCHAR, categories VARCHAR, description VARCHAR,
     extra VARCHAR[]
 );
-CREATE TABLE carried (row BIGINT, pseudonym UUID, item VARCHAR, moment DOUBLE, event TINYINT);
+CREATE TABLE carried (
+    row BIGINT, user_code INTEGER, item_code INTEGER, number DOUBLE, event TINYINT
+);
 CREATE TABLE opted_out (pseudonym UUID);
 """
 
@@ -59,14 +70,23 @@ WITH parsed AS (
 SELECT
     row,
     user_id,
-    normal_id(item_id),
+    item_id,
     coalesce(number, date) AS moment,
     number IS NULL,
     CASE WHEN moment IS NULL THEN left(coalesce(timestamp::VARCHAR, ''), 100) END,
-    code,
-    CASE WHEN code IS NULL THEN left(coalesce(event, ''), 100) END
-FROM parsed LEFT JOIN event_names ON name = lower(trim(event))
+    event
+FROM parsed
 """
+
+_NAME: Final = {
+    USER: "INSERT INTO user_names SELECT $first + position, name FROM incoming",
+    ITEM: "INSERT INTO item_names SELECT $first + position, normal_id(name) FROM incoming",
+    EVENT: """
+INSERT INTO event_texts
+SELECT $first + position, left(incoming.name, 100), code
+FROM incoming LEFT JOIN event_names ON event_names.name = lower(trim(incoming.name))
+""",
+}
 
 _STAGE_ITEMS: Final = """
 INSERT INTO staged_items
@@ -93,16 +113,36 @@ _EXTRA: Final = "plain(replace({name}, chr(31), ' | '))"
 _CARRY: Final = "INSERT INTO carried SELECT row, user_id, item_id, timestamp, event FROM incoming"
 _OPT_OUT: Final = "INSERT INTO opted_out SELECT user_id FROM incoming"
 
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """Events that are clean already, as numbers.
+
+    Attributes
+    ----------
+    users
+        Pseudonyms in hexadecimal.
+    items
+        Item ids.
+    batches
+        Batches of `CARRIED`, with places in `users` and `items`.
+    """
+
+    users: Sequence[str] = ()
+    items: Sequence[str] = ()
+    batches: Iterable[pa.RecordBatch] = ()
+
+
 CARRIED: Final = pa.schema(
     [
         (ROW, pa.int64()),
-        (USER, pa.uuid()),
-        (ITEM, pa.string()),
+        (USER, pa.int32()),
+        (ITEM, pa.int32()),
         (TIME, pa.float64()),
         (EVENT, pa.int8()),
     ]
 )
-"""Events that are clean already."""
+"""Columns of carried events: the rows are numbered below 1, in order."""
 
 
 def create_tables(database: duckdb.DuckDBPyConnection) -> None:
@@ -125,6 +165,9 @@ def stage_events(
     for reader in intake.portions():
         database.execute(_time_macros(reader.schema.field(TIME).type))
         _run(database, _STAGE_EVENTS, reader, intake)
+        for column in CODED:
+            for first, meanings in intake.names(column):
+                _name(database, column, first, meanings)
 
 
 def stage_items(
@@ -154,32 +197,53 @@ def extra_name(number: int) -> str:
 
 
 def stage_standing(
-    database: duckdb.DuckDBPyConnection,
-    carried: Iterable[pa.RecordBatch],
-    opted_out: Sequence[bytes],
+    database: duckdb.DuckDBPyConnection, carried: Carried, opted_out: Sequence[bytes]
 ) -> None:
     """Fill ``carried`` with events of earlier runs, and ``opted_out``.
 
     Parameters
     ----------
     carried
-        Batches of `CARRIED`; their rows are numbered below 1, in order.
+        Their numbers are negative here, since those of the source count from 0.
     opted_out
         Pseudonyms as 16 bytes each.
     """
-    for batch in carried:
-        database.register("incoming", pa.Table.from_batches([batch]))
-        database.execute(_CARRY)
-        database.unregister("incoming")
+    for batch in carried.batches:
+        columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+        for name in (USER, ITEM):
+            columns[name] = pc.add(columns[name], _carried_first(carried, name))
+        _insert(database, _CARRY, pa.table(columns))
+    if carried.users:
+        users = _uuids([bytes.fromhex(user) for user in carried.users])
+        _name(database, USER, _carried_first(carried, USER), users)
+    if carried.items:
+        items = pa.array(carried.items, pa.string())
+        _name(database, ITEM, _carried_first(carried, ITEM), items)
     if opted_out:
-        users = pa.table({USER: _uuids(pa.array(list(opted_out), pa.binary(16)))})
-        database.register("incoming", users)
-        database.execute(_OPT_OUT)
-        database.unregister("incoming")
+        _insert(database, _OPT_OUT, pa.table({USER: _uuids(opted_out)}))
 
 
-def _uuids(binaries: pa.Array) -> pa.Array:
-    return pa.ExtensionArray.from_storage(pa.uuid(), binaries)
+def _carried_first(carried: Carried, column: str) -> int:
+    """The number of the first carried user or item; the last one has -1."""
+    return -len(carried.users if column == USER else carried.items)
+
+
+def _name(database: duckdb.DuckDBPyConnection, column: str, first: int, meanings: pa.Array) -> None:
+    positions = pa.array(np.arange(len(meanings), dtype=np.int32))
+    named = pa.table({"position": positions, "name": meanings})
+    _insert(database, _NAME[column], named, first=first)
+
+
+def _insert(
+    database: duckdb.DuckDBPyConnection, statement: str, table: pa.Table, **parameters: int
+) -> None:
+    database.register("incoming", table)
+    database.execute(statement, parameters)
+    database.unregister("incoming")
+
+
+def _uuids(pseudonyms: Sequence[bytes]) -> pa.Array:
+    return pa.ExtensionArray.from_storage(pa.uuid(), pa.array(list(pseudonyms), pa.binary(16)))
 
 
 def _time_macros(kind: pa.DataType) -> str:

@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from clients.data.codes import normal_id
 from clients.data.dataset import Catalogue, Histories
 from clients.data.features import Features
-from clients.data.intake import LONGEST_ID, normal_id
+from clients.data.intake import LONGEST_ID
 from clients.data.merging import with_live_events, without_users
 from clients.data.pseudonyms import PseudonymKey
 from clients.data.snapshot import Snapshot

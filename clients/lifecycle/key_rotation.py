@@ -18,8 +18,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from clients.data.codes import normal_ids
 from clients.data.columns import as_text
-from clients.data.intake import normal_ids
 from clients.data.node_ingest import NodeIngestion
 from clients.data.pseudonyms import PseudonymKey
 from clients.data.report import ValidationReport

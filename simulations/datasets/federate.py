@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from clients.data.codes import normal_ids
 from clients.data.columns import as_text
 from clients.data.dataset import PlatformData
 from clients.data.ingest import DEFAULT_LIMITS, ingest
-from clients.data.intake import normal_ids
 from clients.data.mapping import EventMapping, ItemColumns, ItemMapping, Rules, SourceMapping
 from clients.data.report import ValidationReport
 from clients.data.workspace import Limits

@@ -17,6 +17,7 @@ from clients.data.errors import (
 )
 from clients.data.ingest import ingest
 from clients.data.mapping import EventColumns, EventMapping, ItemColumns, ItemMapping, SourceMapping
+from clients.data.ordering import OrderedEvents
 from clients.data.problems import Kind
 from clients.data.sources import open_source
 from clients.data.workspace import Limits
@@ -221,12 +222,14 @@ def test_no_raw_user_id_reaches_the_disk_even_when_cleaning_spills(
     found: dict[str, int] = {}
     read_histories = ingest_module.read_histories
 
-    def search(database: duckdb.DuckDBPyConnection, *, ordinal: bool) -> Histories:
+    def search(
+        database: duckdb.DuckDBPyConnection, ordered: OrderedEvents, *, ordinal: bool
+    ) -> Histories:
         contents = b"".join(p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
         found["bytes"] = len(contents)
         found["users"] = contents.count(marker.encode())
         found["items"] = contents.count(b"seen-item-")
-        return read_histories(database, ordinal=ordinal)
+        return read_histories(database, ordered, ordinal=ordinal)
 
     monkeypatch.setattr(ingest_module, "read_histories", search)
     limits = Limits(memory="80MB", threads=1, folder=str(tmp_path))

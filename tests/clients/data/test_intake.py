@@ -1,13 +1,15 @@
 """The door: what passes carries pseudonyms, what does not is counted."""
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients.data.intake import Intake, normal_ids
+from clients.data.codes import normal_ids
+from clients.data.intake import Intake, gathered
 from clients.data.problems import Kind, Problem, Tally
-from clients.data.sources import TableSource
+from clients.data.sources import Batch, TableSource
 from tests.clients.data.tables import KEY
 
 COLUMNS = {"user_id": "who", "item_id": "what"}
@@ -18,12 +20,15 @@ def admit(users: list[object], items: list[object]) -> tuple[pa.Table, tuple[Pro
     source = TableSource("t", pa.table({"who": pa.array(users), "what": pa.array(items)}))
     intake = Intake(source, COLUMNS, tally, key=KEY, constants={"event": "view"})
     (table,) = (reader.read_all() for reader in intake.portions())
-    return table, tally.problems(len(users))
+    (names,) = (meanings.to_pylist() for _, meanings in intake.names("user_id"))
+    users_told = pa.array([names[code].bytes.hex() for code in table["user_id"].to_pylist()])
+    return table.append_column("pseudonym", users_told), tally.problems(len(users))
 
 
-def test_users_leave_as_pseudonyms_and_constants_are_added() -> None:
+def test_users_leave_as_numbers_of_their_pseudonyms_and_constants_are_added() -> None:
     table, problems = admit([b"ann", b" ann ", b"ben"], [b"x", b"y", b"z"])
-    assert [user.bytes.hex() for user in table["user_id"].to_pylist()] == [
+    assert pa.types.is_integer(table["user_id"].type)
+    assert table["pseudonym"].to_pylist() == [
         KEY.pseudonym("ann"),
         KEY.pseudonym("ann"),
         KEY.pseudonym("ben"),
@@ -51,7 +56,8 @@ def test_other_undecodable_cells_are_shown_with_escaped_bytes() -> None:
 
 
 def test_numbers_and_text_give_the_same_pseudonym() -> None:
-    assert admit([7, 8], ["x", "y"])[0]["user_id"] == admit(["7", "8"], ["x", "y"])[0]["user_id"]
+    numbers, texts = (admit(list(users), ["x", "y"])[0] for users in ([7, 8], ["7", "8"]))
+    assert numbers["pseudonym"] == texts["pseudonym"]
 
 
 def test_an_empty_source_has_no_stream() -> None:
@@ -62,11 +68,30 @@ def test_an_empty_source_has_no_stream() -> None:
 
 def test_portions_hold_every_row_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clients.data.intake.PORTION_ROWS", 3)
+    monkeypatch.setattr("clients.data.intake.GATHERED_ROWS", 1)
     batches = [pa.table({"who": [f"u{n}"]}) for n in range(7)]
     source = TableSource("t", pa.concat_tables(batches))
     intake = Intake(source, {"user_id": "who"}, Tally("events", 5), key=KEY)
     rows = [reader.read_all()["row"].to_pylist() for reader in intake.portions()]
     assert rows == [[1, 2, 3], [4, 5, 6], [7]]
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=12), st.integers(1, 5))
+def test_gathering_keeps_every_row_in_order(sizes: list[int], most: int) -> None:
+    total = sum(sizes)
+    table = pa.record_batch({"who": pa.array([f"u{n}" for n in range(total)], pa.string())})
+    ends = np.cumsum(sizes)
+    batches = [
+        Batch(np.arange(end - size, end), table.slice(end - size, size))
+        for end, size in zip(ends, sizes, strict=True)
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("clients.data.intake.GATHERED_ROWS", most)
+        found = list(gathered(batches))
+    assert np.concatenate([batch.rows for batch in found]).tolist() == list(range(total))
+    assert pa.Table.from_batches([batch.data for batch in found]).equals(
+        pa.Table.from_batches([table])
+    )
 
 
 @given(st.lists(st.text(), min_size=1))
