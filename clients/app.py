@@ -22,6 +22,7 @@ from clients.identity import load_identity
 from clients.node_data import TrainingData
 from clients.rounds import Node, NodeRounds
 from shared.errors import ConfigError, IsthmusError
+from shared.logs import facts
 from shared.wire import MASK, RELEASE, SHARE, START, SURVIVORS, UNMASK, Parcel
 
 INTERNAL_ERROR = "FED-099"
@@ -76,10 +77,10 @@ def _answer(resolve: Resolve, stage: str, message: Message, context: Context) ->
         rounds = resolve(context)
         parcel = rounds.answer(stage, Parcel.from_record(message.content))
     except IsthmusError as error:
-        logger.warning("%s refused: %s", stage, error)
+        logger.warning("refused: %s", error, extra=facts(stage=stage, code=error.code))
         return _refusal(rounds, stage, message, error.code)
     except Exception:  # whatever it is, its text stays here
-        logger.exception("%s failed", stage)
+        logger.exception("failed", extra=facts(stage=stage, code=INTERNAL_ERROR))
         return _refusal(rounds, stage, message, INTERNAL_ERROR)
     return Message(parcel.to_record(), reply_to=message)
 

@@ -23,6 +23,7 @@ from shared.enrolment import Admission, FingerprintMismatchError, Invitation, Jo
 from shared.errors import FederationError
 from shared.files import read_json, write_atomically, write_json
 from shared.keyfile import create_identity, load_identity, public_bytes
+from shared.protocol import agree
 
 
 class NotJoinedError(FederationError):
@@ -46,12 +47,13 @@ def accept_invitation(
 
     Raises
     ------
-    DocumentError, FingerprintMismatchError
+    DocumentError, FingerprintMismatchError, ProtocolMismatchError
     """
     invitation = read_document(Invitation, invitation_file)
     check_signature(invitation, bytes.fromhex(invitation.coordinator))
     if not same_fingerprint(invitation.fingerprint(), fingerprint):
         raise FingerprintMismatchError("not this invitation's", where=str(invitation_file))
+    agree(invitation.protocols, who="the coordinator")
     network = NetworkHome.of(home)
     network.root.mkdir(parents=True, exist_ok=True)
     os.chmod(network.root, 0o700)

@@ -41,6 +41,8 @@ from clients.preparation import announced_plan, refresh_training
 from shared.app_bundle import bundle_hash
 from shared.errors import FederationError, IsthmusError
 from shared.files import write_atomically
+from shared.logs import set_up_logs
+from shared.tracing import trace_to
 from shared.wire import START, Parcel
 
 ACQUIRE = "/flwr.proto.Runtime/AcquireTask"
@@ -197,10 +199,10 @@ def main(app: ClientApp | None = None) -> None:
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--allow", nargs="*", default=[])
+    parser.add_argument("--trace", default="")
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    logging.getLogger("flwr").propagate = False  # it has a handler of its own
+    set_up_logs()
+    trace_to(arguments.trace, "isthmus-node")
     if app is None:
         from clients.app import app as installed
 

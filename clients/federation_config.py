@@ -19,6 +19,9 @@ class FederationConfig(StrictModel):
     """Port on 127.0.0.1 of the way out to the coordinator; 0 takes a free one."""
     runtime_port: Port = 0
     """Port on 127.0.0.1 on which SuperNode and executor talk; 0 takes a free one."""
+    trace_endpoint: str = ""
+    """OpenTelemetry collector of this platform (OTLP over HTTP, a URL) to which spans of answered
+    messages go; empty: none."""
     allowed_bundles: tuple[Digest, ...] = ()
     """SHA-256 of further app bundles that a coordinator may name. No bundle is ever unpacked; this
     node's own release is always allowed. For coordinators of another release."""

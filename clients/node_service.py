@@ -191,7 +191,8 @@ class NodeService:
             "--home",
             str(self._home.root.resolve()),
         ]
-        command += ["--port", str(runtime_port), "--allow", *config.allowed_bundles]
+        command += ["--port", str(runtime_port), "--trace", config.trace_endpoint]
+        command += ["--allow", *config.allowed_bundles]
         return ChildSpec(
             name="executor",
             command=command,

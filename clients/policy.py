@@ -17,7 +17,7 @@ class PolicyRefusalError(FederationError):
     """The plan asks for something that this node's policy does not allow."""
 
     code = "FED-030"
-    default_remedy = "change policy.toml on this node if, and only if, the plan is acceptable"
+    default_remedy = "change policy.json on this node if, and only if, the plan is acceptable"
 
 
 class UnpinnedPartnerError(FederationError):

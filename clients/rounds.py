@@ -6,6 +6,7 @@ process at every stage (under Ray it is) and may be killed between any two.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -28,6 +29,7 @@ from clients.receipts import ReceiptLog, Sent
 from clients.session_files import SessionFiles, forget_other_runs
 from shared.errors import FederationError
 from shared.files import write_atomically
+from shared.logs import facts
 from shared.plan import Partner, TrainingPlan, read_plan
 from shared.privacy.ledger import Ledger
 from shared.secagg import (
@@ -43,8 +45,10 @@ from shared.secagg import (
 from shared.secagg.bounds import scale_to_norm
 from shared.secagg.masks import available_threads
 from shared.start import Carried, RoundStart, session, session_policy
+from shared.tracing import Fact, span
 from shared.wire import MASK, RELEASE, SHARE, START, SURVIVORS, UNMASK, MessageFormatError, Parcel
 
+logger = logging.getLogger(__name__)
 UPLOAD = b"\x00"
 COMPLAINT = b"\x01"
 
@@ -118,8 +122,13 @@ class NodeRounds:
         IsthmusError
             The node refuses; only the error's code may travel.
         """
-        reply = self._stages[stage](parcel)
-        self._receipts.record(self._sent(stage, reply))
+        with span("answer", stage=stage) as note:
+            reply = self._stages[stage](parcel)
+            sent = self._sent(stage, reply)
+            self._receipts.record(sent)
+            where: dict[str, Fact] = {"run": sent.run, "round": sent.round, "attempt": sent.attempt}
+            note(**where, bytes=sent.size)
+        logger.info("answered", extra=facts(stage=stage, **where, bytes=sent.size))
         return reply
 
     def refuse(self, stage: str, code: str) -> None:

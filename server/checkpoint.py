@@ -7,7 +7,7 @@ so the state of another plan is never taken up.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -17,6 +17,7 @@ from shared.errors import FederationError
 from shared.files import write_atomically
 from shared.optimiser import ServerState
 
+FORMAT: Final = "1"
 _NAMES = ("average", "model", "velocity")
 
 
@@ -46,7 +47,8 @@ class Checkpoints:
     def save(self, round_number: int, state: ServerState) -> None:
         """Store the state after `round_number` (0 = before the first round)."""
         tensors = {name: np.ascontiguousarray(getattr(state, name)) for name in _NAMES}
-        data = save(tensors, metadata={"plan": self._plan, "round": str(round_number)})
+        facts = {"format": FORMAT, "plan": self._plan, "round": str(round_number)}
+        data = save(tensors, metadata=facts)
         write_atomically(self.path(round_number), data)
 
     def newest(self) -> tuple[int, ServerState] | None:
@@ -68,10 +70,12 @@ class Checkpoints:
         """
         path = self.path(round_number)
         try:
-            plan, tensors = _read(path)
+            facts, tensors = _read(path)
         except (OSError, SafetensorError) as error:
             raise CheckpointError(str(error), where=str(path)) from error
-        if plan != self._plan or set(tensors) != set(_NAMES):
+        if facts.get("format", FORMAT) != FORMAT:
+            raise CheckpointError(f"format {facts['format']!r}, here {FORMAT}", where=str(path))
+        if facts.get("plan") != self._plan or set(tensors) != set(_NAMES):
             raise CheckpointError("the checkpoint belongs to another plan", where=str(path))
         return ServerState(**{name: tensors[name] for name in _NAMES})
 
@@ -86,7 +90,7 @@ class Checkpoints:
         return self._directory / f"round-{round_number:05d}.safetensors"
 
 
-def _read(path: Path) -> tuple[str, dict[str, Any]]:
+def _read(path: Path) -> tuple[dict[str, str], dict[str, Any]]:
     with safe_open(path, framework="numpy") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-        return (file.metadata() or {}).get("plan", ""), tensors
+        return file.metadata() or {}, tensors

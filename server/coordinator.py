@@ -16,9 +16,11 @@ from server.exchange import exchange
 from server.journal import Journal
 from server.rounds import Deadlines, Opened, RoundLostError, RoundReport, RoundRunner
 from shared.errors import FederationError, IsthmusError
+from shared.logs import facts
 from shared.optimiser import ServerState, advance
 from shared.plan import TrainingPlan
 from shared.start import session_policy
+from shared.tracing import Fact, span
 from shared.wire import RELEASE, START, UNMASK, Parcel
 
 MAX_ATTEMPTS = 5
@@ -134,13 +136,21 @@ class Coordinator:
         while failed < MAX_ATTEMPTS:
             report = RoundReport(number, self._attempt(grid, number, resuming=resuming))
             resuming = False
+            where: dict[str, Fact] = {
+                "run": self._plan.run_id,
+                "round": number,
+                "attempt": report.attempt,
+            }
             try:
-                return runner.attempt(report, state, previous)
+                with span("attempt", **where):
+                    return runner.attempt(report, state, previous)
             except RoundLostError as error:
-                logger.error("round %d is lost: %s", number, error)
+                logger.error("the round is lost: %s", error, extra=facts(**where, code=error.code))
                 return None
             except IsthmusError as error:
-                logger.warning("attempt %d at round %d: %s", report.attempt, number, error)
+                logger.warning(
+                    "the attempt failed: %s", error, extra=facts(**where, code=error.code)
+                )
                 problem = error
                 failed += 0 if self._approval_awaited(report, began) else 1
             finally:
@@ -200,4 +210,4 @@ class Coordinator:
         deadline = self._settings.deadlines.stage
         replies = exchange(grid, RELEASE, parcels, group="release", deadline=deadline)
         for node, code in replies.failures.items():
-            logger.warning("node %d did not accept the release: %s", node, code)
+            logger.warning("a node did not accept the sum", extra=facts(node=node, code=code))

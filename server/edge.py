@@ -6,6 +6,11 @@ it wants a certificate of the federation's authority, looks every request up in 
 partners (so a revocation holds at once, on open connections too), and lets a partner speak only
 with the key that its certificate was issued for. Requests are taken in whole, bounded in size and
 time, before anything is passed on.
+
+Flower's SuperNode asks for messages and, told that there are none, sleeps three seconds: in each
+stage of a round. So the edge keeps the question open for a while and asks the SuperLink again
+itself; the node has its message a moment after the coordinator sent it. A node that has gone away
+in the meantime is asked about no more, or its message would be handed to nobody.
 """
 
 from __future__ import annotations
@@ -21,6 +26,8 @@ from typing import Any, Final
 import httpx
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from flwr.proto.fleet_pb2 import PullMessagesResponse
+from google.protobuf.message import DecodeError
 
 from server.home import CoordinatorHome
 from server.partners import AdmittedPartner, PartnersFile, read_partners
@@ -43,6 +50,9 @@ FLEET: Final = frozenset(
 )
 """What a SuperNode calls; registration is the operator's, so it is not among them."""
 HEALTH: Final = "/health"
+PULL: Final = "/v1/fleet/pull-messages"
+FIRST_PAUSE: Final = 0.1
+LONGEST_PAUSE: Final = 1.0
 KEY_HEADER: Final = b"flwr-public-key"
 _DROPPED: Final = frozenset((b"host", b"connection", b"transfer-encoding", b"content-length"))
 _RETURNED: Final = frozenset((b"content-type",))
@@ -50,6 +60,8 @@ _RETURNED: Final = frozenset((b"content-type",))
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Request = tuple[str, str, list[tuple[bytes, bytes]], bytes]
+"""Method, path, headers and body."""
 logger = logging.getLogger(__name__)
 
 
@@ -105,13 +117,21 @@ class Edge:
         Largest request.
     seconds
         Time in which a request must have arrived in full.
+    wait
+        Seconds for which a question for messages is kept open when there are none.
     """
 
     def __init__(
-        self, register: Register, link: httpx.AsyncClient, *, max_bytes: int, seconds: float
+        self,
+        register: Register,
+        link: httpx.AsyncClient,
+        *,
+        max_bytes: int,
+        seconds: float,
+        wait: float = 0.0,
     ) -> None:
         self._register, self._link = register, link
-        self._max_bytes, self._seconds = max_bytes, seconds
+        self._max_bytes, self._seconds, self._wait = max_bytes, seconds, wait
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -140,7 +160,29 @@ class Edge:
             return TOO_SLOW
         if body is None:
             return TOO_LARGE
-        return await self._forward(scope["method"], call, _forwarded(scope), body)
+        request = (scope["method"], call, _forwarded(scope), body)
+        if call == PULL and self._wait:
+            return await self._pull(request, certificate, receive)
+        return await self._forward(*request)
+
+    async def _pull(
+        self, request: Request, certificate: x509.Certificate, receive: Receive
+    ) -> Answer:
+        """Ask until there is a message, time is up, or the partner has gone or is out."""
+        loop = asyncio.get_running_loop()
+        end, pause = loop.time() + self._wait, FIRST_PAUSE
+        gone = asyncio.ensure_future(_disconnected(receive))
+        try:
+            while True:
+                answer = await self._forward(*request)
+                if not _nothing_yet(answer) or loop.time() + pause > end:
+                    return answer
+                await asyncio.wait({gone}, timeout=pause)
+                if gone.done() or self._register.partner(certificate) is None:
+                    return FORBIDDEN
+                pause = min(LONGEST_PAUSE, 1.5 * pause)
+        finally:
+            gone.cancel()
 
     async def _body(self, receive: Receive) -> bytes | None:
         """The whole request body; None if it is larger than allowed."""
@@ -166,6 +208,22 @@ class Edge:
         passed = ((k.lower(), v) for k, v in response.headers.raw)
         kept = tuple((k, v) for k, v in passed if k in _RETURNED or k.startswith(b"flwr-"))
         return Answer(response.status_code, kept, response.content)
+
+
+async def _disconnected(receive: Receive) -> None:
+    """Return when the other side has closed the connection."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _nothing_yet(answer: Answer) -> bool:
+    """Whether the SuperLink says that there is no message for this node."""
+    if answer.status != 200:
+        return False
+    try:
+        return not PullMessagesResponse.FromString(answer.body).messages_list
+    except DecodeError:
+        return False
 
 
 def _permitted(scope: Scope) -> str | None:

@@ -47,6 +47,7 @@ def edge_server(home: CoordinatorHome) -> uvicorn.Server:
         _link_client(home, settings),
         max_bytes=settings.edge.max_request_mb << 20,
         seconds=settings.edge.request_seconds,
+        wait=settings.edge.wait_seconds,
     )
     return uvicorn.Server(configuration(app, home, settings))
 

@@ -25,6 +25,7 @@ from shared.enrolment import Admission, FingerprintMismatchError, Invitation, Jo
 from shared.errors import ConfigError
 from shared.files import write_atomically
 from shared.keyfile import create_identity, load_identity, public_bytes
+from shared.protocol import agree
 
 
 class CoordinatorExistsError(ConfigError):
@@ -102,10 +103,11 @@ def approve(home: CoordinatorHome, request_file: Path, fingerprint: str) -> Path
 
     Raises
     ------
-    DocumentError, FingerprintMismatchError, IdentityTakenError
+    DocumentError, FingerprintMismatchError, IdentityTakenError, ProtocolMismatchError
     """
     request = read_document(JoinRequest, request_file)
     check_signature(request, bytes.fromhex(request.identity))
+    agree(request.protocols, who=f"partner {request.partner!r}")
     partners = read_partners(home)
     known = _known(partners, request)
     if known is None or fingerprint:
@@ -123,6 +125,7 @@ def approve(home: CoordinatorHome, request_file: Path, fingerprint: str) -> Path
         number=known.number if known else 1 + max((p.number for p in partners.partners), default=0),
         identity=request.identity,
         declared_users=request.declared_users,
+        protocols=request.protocols,
         certificates=(*(known.certificates if known else ()), issued),
     )
     write_partners(home, partners.with_partner(partner))

@@ -39,6 +39,8 @@ from server.rounds import Deadlines
 from server.run_state import RunState, read_current, write_state
 from server.settings import CoordinatorSettings, read_settings
 from shared.errors import IsthmusError
+from shared.logs import set_up_logs
+from shared.tracing import trace_to
 
 ACQUIRE = "/flwr.proto.Runtime/AcquireTask"
 POLL_SECONDS = 0.3
@@ -151,10 +153,10 @@ def _finish(grid: HttpGrid, output: PushTaskOutputRequest) -> None:
 
 def main() -> None:
     """Entry point: ``python -m server.executor HOME``."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    logging.getLogger("flwr").propagate = False  # it has a handler of its own
-    ServerExecutor(CoordinatorHome(Path(sys.argv[1]))).serve()
+    set_up_logs()
+    home = CoordinatorHome(Path(sys.argv[1]))
+    trace_to(read_settings(home).traces.endpoint, "isthmus-coordinator")
+    ServerExecutor(home).serve()
 
 
 if __name__ == "__main__":

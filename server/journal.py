@@ -13,7 +13,7 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -23,6 +23,8 @@ from server.exchange import StageReplies
 from shared.errors import FederationError
 from shared.files import sync_directory, write_atomically
 from shared.wire import Parcel
+
+FORMAT: Final = "1"
 
 
 class JournalError(FederationError):
@@ -53,7 +55,7 @@ class Journal:
             if parcel.vector is not None:
                 tensors[f"vector.{node}"] = np.ascontiguousarray(parcel.vector)
         failures = {str(node): code for node, code in replies.failures.items()}
-        data = save(tensors, metadata={"failures": json.dumps(failures)})
+        data = save(tensors, metadata={"format": FORMAT, "failures": json.dumps(failures)})
         write_atomically(self._path(number, attempt, stage), data, private=True)
         self._note(number, attempt, stage, replies)
 
@@ -70,9 +72,12 @@ class Journal:
         try:
             with safe_open(path, framework="numpy") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-                failures = json.loads((file.metadata() or {})["failures"])
+                facts = file.metadata() or {}
+                failures = json.loads(facts["failures"])
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise JournalError(type(error).__name__, where=str(path)) from error
+        if facts.get("format", FORMAT) != FORMAT:
+            raise JournalError(f"format {facts['format']!r}, here {FORMAT}", where=str(path))
         bodies = {int(n.split(".")[1]): t for n, t in tensors.items() if n.startswith("body.")}
         parcels = {
             node: Parcel(body.tobytes(), tensors.get(f"vector.{node}"))

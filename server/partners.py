@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -13,6 +13,7 @@ from shared.enrolment import PartnerName
 from shared.errors import FederationError
 from shared.files import read_json, write_atomically
 from shared.plan import HexKey
+from shared.protocol import Protocols
 
 
 class UnknownPartnerError(FederationError):
@@ -51,6 +52,8 @@ class AdmittedPartner(StrictModel):
     """Ed25519 identity, compared out of band."""
     declared_users: Annotated[int, Field(ge=1)]
     """Public lower bound on the partner's users."""
+    protocols: Protocols = (1,)
+    """Versions of the protocol that its node spoke when it joined or renewed."""
     certificates: tuple[IssuedCertificate, ...]
     """Oldest first. After a renewal the one before stays valid until it expires."""
     revoked: bool = False
@@ -60,7 +63,7 @@ class AdmittedPartner(StrictModel):
 class PartnersFile(StrictModel):
     """The content of `partners.json`."""
 
-    version: int = 1
+    version: Literal[1] = 1
     """Version of this format."""
     partners: tuple[AdmittedPartner, ...] = ()
     """In the order of their admission, revoked ones included."""

@@ -7,6 +7,7 @@ while the policy's threshold is met, else the attempt fails and the next one beg
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from flwr.serverapp import Grid
 from server.exchange import StageReplies, exchange
 from server.journal import Journal
 from shared.errors import FederationError, IsthmusError
+from shared.logs import facts
 from shared.optimiser import ServerState
 from shared.plan import TrainingPlan
 from shared.secagg import (
@@ -30,6 +32,7 @@ from shared.secagg import (
 from shared.secagg.errors import TooFewSharesError
 from shared.secagg.masks import available_threads
 from shared.start import Carried, RoundStart, session, session_policy
+from shared.tracing import Fact, span
 from shared.wire import MASK, SHARE, START, SURVIVORS, UNMASK, Parcel
 
 MODEL_NEEDED = "FED-051"
@@ -37,6 +40,7 @@ COMPLAINT = b"\x01"
 REVEAL_TRIES = 4
 """Requests for shares before a round is given up; nobody can repeat it afterwards."""
 Receive = Callable[[int, Parcel], None]
+logger = logging.getLogger(__name__)
 
 
 class UploadFormatError(FederationError):
@@ -275,8 +279,14 @@ class RoundRunner:
         part: str = "",
     ) -> None:
         began = time.monotonic()
-        replies = self._replies(report, stage, parcels, deadline, part)
-        _file(replies, receive)
+        where: dict[str, Fact] = {"stage": stage, "round": report.round, "attempt": report.attempt}
+        with span("stage", **where) as note:
+            replies = self._replies(report, stage, parcels, deadline, part)
+            _file(replies, receive)
+            counts = {"replies": len(replies.parcels), "failures": len(replies.failures)}
+            note(**counts, bytes_up=replies.bytes_up, bytes_down=replies.bytes_down)
+        codes = sorted(set(replies.failures.values()))
+        logger.info("stage ended", extra=facts(**where, **counts, codes=codes))
         report.failures.setdefault(stage, {}).update(replies.failures)
         for node in replies.parcels:
             report.failures[stage].pop(node, None)

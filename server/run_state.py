@@ -15,6 +15,7 @@ from shared.errors import ConfigError, FederationError
 from shared.files import read_json, write_json
 from shared.keyfile import load_identity
 from shared.plan import TrainingPlan
+from shared.protocol import agree
 
 State = Literal["waiting", "running", "finished", "failed"]
 
@@ -64,7 +65,7 @@ def propose(home: CoordinatorHome, terms: Mapping[str, Any], *, replace: bool) -
 
     Raises
     ------
-    UnfinishedRunError, PlanFileError, ConfigError
+    UnfinishedRunError, PlanFileError, ProtocolMismatchError, ConfigError
     """
     current = read_current(home)
     if current is not None and current.state != "finished" and not replace:
@@ -135,7 +136,10 @@ def _chosen(home: CoordinatorHome, names: object) -> list[dict[str, Any]]:
     missing = sorted(set(names) - {p.name for p in active})
     if missing:
         raise UnknownPartnerError(f"no partner {missing[0]!r}")
-    return [_entry(p) for p in active if p.name in names]
+    chosen = [p for p in active if p.name in names]
+    for partner in chosen:
+        agree(partner.protocols, who=f"partner {partner.name!r}")
+    return [_entry(p) for p in chosen]
 
 
 def _entry(partner: AdmittedPartner) -> dict[str, Any]:

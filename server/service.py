@@ -24,6 +24,7 @@ from server.run_state import RunState, read_current, write_state
 from server.settings import read_settings
 from shared.errors import FederationError
 from shared.files import write_json
+from shared.logs import facts
 
 TICK_SECONDS = 0.5
 NODES_EVERY_SECONDS = 3.0
@@ -124,7 +125,7 @@ class Service:
         state = current.model_copy(update={"state": "running", "flower_run": number})
         write_state(self._home, state)
         self._carried = self._executor_of(state)
-        logger.info("run %s goes on as Flower run %d", state.run_id, number)
+        logger.info("the run goes on", extra=facts(run=state.run_id, flower_run=number))
 
     def _executor_of(self, state: RunState) -> tuple[str, int]:
         return state.run_id, self._network.executor_starts

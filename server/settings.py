@@ -23,6 +23,9 @@ class EdgeSettings(StrictModel):
     """Largest request; Flower sends vectors in objects of at most 5 MiB."""
     request_seconds: Annotated[float, Field(gt=0)] = 120.0
     """Time in which a request must have arrived in full."""
+    wait_seconds: Annotated[float, Field(ge=0, le=25)] = 15.0
+    """Time for which a node's question for messages is kept open when there are none; Flower's
+    client gives up after 30 seconds."""
     max_connections: Annotated[int, Field(ge=1)] = 256
     """Connections at a time."""
 
@@ -61,6 +64,13 @@ class MetricsSettings(StrictModel):
     """Port on 127.0.0.1; 0 switches them off."""
 
 
+class TraceSettings(StrictModel):
+    """Traces for OpenTelemetry."""
+
+    endpoint: str = ""
+    """Collector (OTLP over HTTP, a URL) to which spans of rounds and stages go; empty: none."""
+
+
 class CoordinatorSettings(StrictModel):
     """Everything in `coordinator.toml`."""
 
@@ -78,6 +88,8 @@ class CoordinatorSettings(StrictModel):
     """Certificates."""
     metrics: MetricsSettings = MetricsSettings()
     """Metrics."""
+    traces: TraceSettings = TraceSettings()
+    """Traces."""
 
     @property
     def host(self) -> str:
@@ -95,6 +107,7 @@ host = "0.0.0.0"
 port = {port}
 max_request_mb = 16
 request_seconds = 120.0        # a request that takes longer to arrive is cut off
+wait_seconds = 15.0            # a node's question for messages stays open so long; 0 = not at all
 max_connections = 256
 
 [link]                         # Flower's SuperLink; always on 127.0.0.1
@@ -111,6 +124,9 @@ server_days = 365
 
 [metrics]
 port = 9464                    # GET /metrics on 127.0.0.1, for Prometheus; 0 = off
+
+[traces]
+endpoint = ""                  # OpenTelemetry collector, http://127.0.0.1:4318/v1/traces; "" = none
 """
 
 

@@ -17,6 +17,7 @@ from shared.credentials import fingerprint, public_pem
 from shared.documents import DocumentError, SignedDocument
 from shared.errors import FederationError
 from shared.plan import HexKey
+from shared.protocol import SPOKEN, Protocols
 
 PartnerName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
@@ -41,6 +42,8 @@ class Invitation(SignedDocument):
     """Certificate of the federation's authority, PEM."""
     coordinator: HexKey
     """Ed25519 key that signs plans."""
+    protocols: Protocols = SPOKEN
+    """Versions of the protocol that the coordinator speaks."""
 
     def fingerprint(self) -> str:
         """Binds the authority and the coordinator's key."""
@@ -60,6 +63,8 @@ class JoinRequest(SignedDocument):
     """Public lower bound on the partner's users."""
     request: str
     """Certificate signing request for the transport key, PEM."""
+    protocols: Protocols = SPOKEN
+    """Versions of the protocol that the partner's node speaks."""
 
     def fingerprint(self) -> str:
         """Binds the partner's name, identity and transport key."""

@@ -16,8 +16,9 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
 
 from shared.errors import FederationError
 from shared.hashing import digest
+from shared.protocol import SPOKEN
 
-WIRE_VERSION: Final = 1
+WIRE_VERSION: Final = SPOKEN[-1]
 MAX_BODY_BYTES: Final = 64 << 20
 
 START: Final = "train.start"

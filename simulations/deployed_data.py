@@ -1,17 +1,17 @@
-"""Real data for a deployment: MovieLens as three platforms, and a plan for them."""
+"""Real data for a deployment: MovieLens as three platforms' files, and a plan for them."""
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from clients.evaluation.split import leave_one_out
-from clients.node_data import TrainingData
+import pandas as pd
+
+from shared.contract import USER
 from shared.models.encoders import load_encoder
+from simulations.datasets.movielens import movielens_tables
 from simulations.federated import declared_users
-from simulations.platforms import load_data, prepare
 from simulations.recipe import load_recipe
 
 PLAN: Final = """\
@@ -38,23 +38,55 @@ update_range = {update_range}
 [privacy]
 epsilon = 8.0
 """
+CONTENT: Final = """
+[content]
+relative_noise = 2.0
+
+[content.model]
+latent_dim = 16
+hidden_dim = 32
+
+[content.local]
+steps = {steps}
+batch_users = 128
+learning_rate = 3e-3
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ring:
+    """The ring of secure aggregation: bits of a coordinate, and the range of an update."""
+
+    bits: int = 32
+    update_range: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformFiles:
+    """What a platform has before it has a node.
+
+    Attributes
+    ----------
+    events, items
+        Its exported tables, CSV.
+    declared
+        Public lower bound on its users.
+    user
+        Id of one of its users.
+    """
+
+    events: Path
+    items: Path
+    declared: int
+    user: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeployedData:
-    """What the nodes of a deployment train on, and the plan that the operator proposes."""
+    """The platforms of a deployment, and the plan that the operator proposes."""
 
-    training: dict[str, TrainingData]
+    platforms: dict[str, PlatformFiles]
     plan: str
-
-    @property
-    def declared(self) -> dict[str, int]:
-        """Public lower bound on each platform's users."""
-        return {name: declared_users(len(d.histories)) for name, d in self.training.items()}
-
-    def plan_values(self) -> dict[str, Any]:
-        """The plan as values."""
-        return tomllib.loads(self.plan)
 
     def write_plan(self, path: Path) -> Path:
         """Write the plan file."""
@@ -62,35 +94,52 @@ class DeployedData:
         return path
 
 
+WIDE: Final = Ring()
+
+
 def movielens(
+    folder: Path,
     rounds: int,
     *,
     width: int = 32,
     steps: int = 4,
-    ring_bits: int = 32,
-    update_range: float = 1.0,
+    ring: Ring = WIDE,
+    content: bool = False,
 ) -> DeployedData:
     """Three film sites that share users but no film, as in the recipe `quickstart`.
 
     Parameters
     ----------
-    rounds, width, steps, ring_bits, update_range
+    folder
+        Where their files are written.
+    rounds, width, steps, ring
         Rounds, width of the model, local steps, and the ring of secure aggregation.
+    content
+        Whether the content model is trained in the same rounds.
     """
-    recipe = load_recipe("quickstart")
-    encoder = load_encoder(recipe.encoder)
-    federation = load_data(recipe.data, None, 1)
-    platforms = prepare(federation, encoder, recipe.model, leave_one_out, lambda *_: None)
-    plan = PLAN.format(
+    encoder = load_encoder(load_recipe("quickstart").encoder)
+    plan = (PLAN + CONTENT if content else PLAN).format(
         rounds=rounds,
         width=width,
         steps=steps,
-        ring_bits=ring_bits,
-        update_range=update_range,
-        encoder=recipe.encoder,
+        ring_bits=ring.bits,
+        update_range=ring.update_range,
+        encoder=encoder.name,
         fingerprint=encoder.fingerprint,
     )
-    return DeployedData(
-        training={p.name: p.training_data() for p in platforms},
-        plan=plan,
+    platforms = {
+        name: _files(folder / name, *tables) for name, tables in movielens_tables().items()
+    }
+    return DeployedData(platforms=platforms, plan=plan)
+
+
+def _files(folder: Path, events: pd.DataFrame, items: pd.DataFrame) -> PlatformFiles:
+    folder.mkdir(parents=True)
+    events.to_csv(folder / "events.csv", index=False)
+    items.to_csv(folder / "items.csv", index=False)
+    return PlatformFiles(
+        events=folder / "events.csv",
+        items=folder / "items.csv",
+        declared=declared_users(events[USER].nunique()),
+        user=str(events[USER].iloc[0]),
     )

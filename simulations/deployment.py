@@ -20,13 +20,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from clients.home import NodeHome
-from clients.node_data import TrainingData
 from server.home import CoordinatorHome
+from server.releases import card_path
 from shared.errors import LabError
 from shared.files import read_json
 from shared.processes import QUIET, die_with_parent, program
+from simulations.deployed_data import PlatformFiles
 
 START_SECONDS: Final = 120.0
+_ADDRESS: Final = re.compile(r"serving on (http://\S+)")
 _FINGERPRINT: Final = re.compile(r"((?:[0-9A-F]{4} ){7}[0-9A-F]{4})")
 
 
@@ -73,28 +75,24 @@ class Deployment:
         """A node's directory."""
         return NodeHome(self.root / name)
 
-    def create(
-        self,
-        data: Mapping[str, TrainingData],
-        declared: Mapping[str, int],
-        by_hand: Collection[str] = (),
-    ) -> None:
-        """Make coordinator and nodes, let them join and pin each other.
+    def create(self, platforms: Mapping[str, PlatformFiles], by_hand: Collection[str] = ()) -> None:
+        """Make coordinator and nodes, ingest the platforms' files, let them join and pin.
 
         Parameters
         ----------
-        data
-            What each node trains on, by its name.
-        declared
-            Public lower bound on each node's users.
+        platforms
+            Their files, by their names.
         by_hand
             Nodes at which a person approves plans, see `approve_plan`; the others' policies do.
         """
         address = f"{self.host}:{free_port()}"
         self.coordinate("init", "--address", address, "--link-port", str(free_port()))
-        keys = {name: self._join(name, declared[name]) for name in data}
-        for name, training in data.items():
-            training.save(self.node(name).training)
+        for name, files in platforms.items():
+            sources = ("--events", str(files.events), "--items", str(files.items))
+            self.call(name, "isthmus-node", "init", "--yes", "--name", name, *sources)
+            self.call(name, "isthmus-node", "ingest")
+        keys = {name: self._join(name, files.declared) for name, files in platforms.items()}
+        for name in platforms:
             if name not in by_hand:
                 self.call(name, "isthmus-node", "approve", "--by-policy")
             for other, key in keys.items():
@@ -125,11 +123,34 @@ class Deployment:
         script = "isthmus-coordinator" if party == "coordinator" else "isthmus-node"
         self.launch(party, program(script), "start", "--home", str(self.root / party), *arguments)
 
-    def launch(self, party: str, *arguments: str) -> None:
+    def serve(self, name: str, seconds: float = START_SECONDS) -> str:
+        """Start the recommendation service of a node; returns its address on that node's machine.
+
+        Raises
+        ------
+        DeploymentError
+        """
+        service = f"{name}-serve"
+        command = ["serve", "--port", "0", "--home", str(self.root / name)]
+        self.launch(name, program("isthmus-node"), *command, service=service)
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            found = _ADDRESS.search((self.root / f"{service}.log").read_text())
+            if found:
+                return found.group(1)
+            time.sleep(0.2)
+        raise DeploymentError("the service does not listen", where=name)
+
+    def promote(self, run_id: str) -> Path:
+        """Release the model of a finished run; returns the card."""
+        self.coordinate("releases", "promote", run_id)
+        return card_path(self.coordinator, run_id)
+
+    def launch(self, party: str, *arguments: str, service: str = "") -> None:
         """Start any command as a party's service, where that party runs."""
         command = [*self.places.get(party, Place()).prefix, *arguments]
-        with (self.root / f"{party}.log").open("ab") as log:
-            self.processes[party] = subprocess.Popen(  # noqa: S603
+        with (self.root / f"{service or party}.log").open("ab") as log:
+            self.processes[service or party] = subprocess.Popen(  # noqa: S603
                 command,
                 stdout=log,
                 stderr=log,

@@ -89,9 +89,9 @@ class _World:
     stop: threading.Event = field(default_factory=threading.Event)
 
     def begin(self, rounds: int) -> None:
-        data = movielens(rounds)
-        self.names = tuple(data.training)
-        self.deployment.create(data.training, data.declared)
+        data = movielens(self.deployment.root / "files", rounds)
+        self.names = tuple(data.platforms)
+        self.deployment.create(data.platforms)
         settings = self.deployment.coordinator.settings
         text = settings.read_text().replace("training = 3600.0", "training = 150.0")
         settings.write_text(text.replace("stage = 300.0", "stage = 90.0"))
@@ -201,9 +201,9 @@ def _in_stage(world: _World, stage: str, *, after: int) -> bool:
         return stage == START
     last = events[-1]
     if stage == START:
-        return last["stage"].startswith(UNMASK) and last["round"] > after - 1
+        return bool(last["stage"].startswith(UNMASK) and last["round"] > after - 1)
     place = ROUND_STAGES.index(stage)
-    return last["stage"].startswith(ROUND_STAGES[place - 1]) and last["round"] > after
+    return bool(last["stage"].startswith(ROUND_STAGES[place - 1]) and last["round"] > after)
 
 
 def _kill(world: _World, party: str, process: str) -> None:

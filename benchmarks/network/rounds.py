@@ -22,7 +22,7 @@ from benchmarks.report import Row, goal, write_report
 from server.app import load_plan
 from shared.models.config import BehaviourConfig
 from shared.plan import Aggregation, LocalSteps, PrivacyTerms
-from simulations.deployed_data import DeployedData, movielens
+from simulations.deployed_data import Ring, movielens
 from simulations.deployment import Deployment
 from simulations.namespaces import HUB_ADDRESS, Machines, machines, permitted
 
@@ -38,11 +38,8 @@ def main() -> None:
     width = 64 if options.small else 256
     rows: list[Row] = []
     for bits in (32, 16):
-        data = movielens(
-            options.rounds, width=width, steps=1, ring_bits=bits, update_range=RANGES[bits]
-        )
-        rows.append(_deployed(f"ours, {bits} bits", data, options.rounds, fedavg=False))
-    rows.append(_deployed("FedAvg", data, options.rounds, rows[0]["parameters"], fedavg=True))
+        rows.append(_deployed(f"ours, {bits} bits", options.rounds, width, bits))
+    rows.append(_deployed("FedAvg", options.rounds, width, 16, rows[0]["parameters"]))
     for row in rows:
         row["compared_with"] = "FedAvg in the same processes, vector of the same length"
     rows += _growth(small=options.small)
@@ -53,38 +50,44 @@ RANGES = {32: 1.0, 16: 0.5}
 """Fixed-point range by the ring's bits: the small ring is only allowed where its step is fine."""
 
 
-def _deployed(
-    name: str, data: DeployedData, rounds: int, parameters: int = 0, *, fedavg: bool
-) -> Row:
-    """A deployment from nothing; medians over its rounds but the first."""
-    names = list(data.training)
+def _deployed(name: str, rounds: int, width: int, bits: int, fedavg: int = 0) -> Row:
+    """A deployment from nothing; medians over its rounds but the first.
+
+    Parameters
+    ----------
+    rounds, width, bits
+        Terms of the plan.
+    fedavg
+        Length of the vector that Flower's FedAvg carries instead of the plan's rounds; 0 = ours.
+    """
     with contextlib.ExitStack() as stack:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="isthmus-round-")))
+        ring = Ring(bits=bits, update_range=RANGES[bits])
+        data = movielens(root / "files", rounds, width=width, steps=1, ring=ring)
+        names = list(data.platforms)
         apart = stack.enter_context(machines(["coordinator", *names])) if permitted() else None
         host = HUB_ADDRESS if apart else "localhost"
         deployment = Deployment(root, host, apart.places if apart else {})
         stack.callback(deployment.stop)
-        deployment.create(data.training, data.declared)
+        deployment.create(data.platforms)
         plan = data.write_plan(root / "plan.toml")
         deployment.coordinate("start", "--plan", str(plan), "--propose-only")
-        _start(deployment, names, rounds, parameters, fedavg=fedavg)
+        _start(deployment, names, rounds, fedavg)
         state = deployment.wait_for_end(WAIT_SECONDS)
         wire = _wire(apart, names)  # from nothing: starting up included, for both
         print(f"{name}: {state['state']} {state['problem']}", file=sys.stderr)
-        row = _fedavg_row(deployment, parameters) if fedavg else _our_row(deployment)
+        row = _fedavg_row(deployment, fedavg) if fedavg else _our_row(deployment)
     payload = row["bytes_payload"]
     return {"what": name, "nodes": len(names), **row, "bytes": wire / rounds if apart else payload}
 
 
-def _start(
-    deployment: Deployment, names: list[str], rounds: int, parameters: int, *, fedavg: bool
-) -> None:
+def _start(deployment: Deployment, names: list[str], rounds: int, fedavg: int) -> None:
     if not fedavg:
         deployment.start("coordinator")
         for name in names:
             deployment.start(name)
         return
-    variables = [f"{SIZE}={parameters}", f"{ROUNDS}={rounds}"]
+    variables = [f"{SIZE}={fedavg}", f"{ROUNDS}={rounds}"]
     for party in ("coordinator", *names):
         role = "coordinator" if party == "coordinator" else "node"
         command = ["env", *variables, sys.executable, "-m", "benchmarks.network.fedavg"]

@@ -12,15 +12,14 @@ def start(
     home: Annotated[Path, typer.Option(help="Directory of the node.")] = Path("."),
 ) -> None:
     """Connect to the coordinator and take part in its runs, within this node's own policy."""
-    import logging
-
     from clients.federation_config import FederationConfig
     from clients.home import NodeHome
     from clients.node_config import read_node_config
     from clients.node_service import NodeService
     from clients.preparation import refresh_training
+    from shared.logs import set_up_logs
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    set_up_logs()
     node = NodeHome(home)
     config = read_node_config(node).federation if node.config.exists() else FederationConfig()
     service = NodeService(node, config)

@@ -20,11 +20,10 @@ def start(
     replace: Annotated[bool, typer.Option(help="Give up an unfinished run.")] = False,
 ) -> None:
     """Start the coordinator: SuperLink on loopback, the edge for partners, the current run."""
-    import logging
-
     from server.home import CoordinatorHome
     from server.run_state import propose, read_current
     from shared.config import read_toml
+    from shared.logs import set_up_logs
 
     directory = CoordinatorHome(home)
     if plan is not None:
@@ -34,8 +33,7 @@ def start(
         return
     from server.service import Service
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    set_up_logs()
     Service(directory, once=once).run()
     current = read_current(directory)
     if once and current is not None:

@@ -67,10 +67,7 @@ def load_movielens(*, seed: int = 0, split_seed: int = SPLIT_SEED) -> Federation
     UnexpectedDatasetError
         Its files are not those of the pinned version.
     """
-    root = _root()
-    events, items = _events(root), _items(root)
-    events[PLATFORM] = events[ITEM].map(items.set_index(ITEM)[PLATFORM])
-    events = _thin(events, split_seed)
+    events, items = _both(split_seed)
     return federate(
         "movielens",
         _joint("ml-100k.inter", events),
@@ -79,6 +76,34 @@ def load_movielens(*, seed: int = 0, split_seed: int = SPLIT_SEED) -> Federation
         source=SOURCE,
         licence=LICENCE,
     )
+
+
+def movielens_tables(split_seed: int = SPLIT_SEED) -> dict[str, tuple[pd.DataFrame, pd.DataFrame]]:
+    """By platform, its own events and items as it would export them, user ids in clear.
+
+    Parameters
+    ----------
+    split_seed
+        Decides which platforms each user stays on.
+
+    Raises
+    ------
+    DatasetNotInstalledError, UnexpectedDatasetError
+    """
+    events, items = _both(split_seed)
+    return {name: (_of(events, name), _of(items, name)) for name in PLATFORMS}
+
+
+def _of(table: pd.DataFrame, platform: str) -> pd.DataFrame:
+    return table[table[PLATFORM] == platform].drop(columns=PLATFORM)
+
+
+def _both(split_seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Events and items of all platforms, each row with the platform it belongs to."""
+    root = _root()
+    events, items = _events(root), _items(root)
+    events[PLATFORM] = events[ITEM].map(items.set_index(ITEM)[PLATFORM])
+    return _thin(events, split_seed), items
 
 
 def _root() -> Path:

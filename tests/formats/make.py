@@ -5,10 +5,23 @@ Run it once when a version is released; the files stay for good, and later versi
 
 from __future__ import annotations
 
+from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
+import numpy as np
+
 from clients.approvals import Approvals
+from clients.data.state import NodeState
 from clients.receipts import ReceiptLog, Sent
+from server.app import store_plan
+from server.attempts import Attempts
+from server.checkpoint import Checkpoints
+from server.exchange import StageReplies
+from server.home import CoordinatorHome
+from server.journal import Journal
+from server.partners import AdmittedPartner, IssuedCertificate, PartnersFile, write_partners
+from server.run_state import RunState, write_state
 from shared import __version__
 from shared.documents import signed, write_document
 from shared.files import write_atomically, write_json
@@ -18,18 +31,26 @@ from shared.privacy.accounting import Budget, Mechanism
 from shared.privacy.ledger import Ledger
 from shared.privacy.spends import Release
 from shared.release_card import Withdrawal, make_card, model_digest
+from shared.wire import MASK, Parcel
 from tests.federation import MODEL, policy
-from tests.plans import KEY, identity, make_plan
+from tests.plans import KEY, identity, make_plan, public
 
 ISSUED = "2026-01-02T03:04:05+00:00"
 PLAN = make_plan(privacy=PrivacyTerms(epsilon=1.0), model=MODEL)
 LIFETIME = Budget(epsilon=8.0, delta=0.01)
+USER = b"a" * 16
 
 
 def main() -> None:
     """Write the files of this version."""
     folder = Path(__file__).parent / __version__
     folder.mkdir()  # files of a version are never written over
+    make_node_files(folder)
+    make_coordinator_files(folder / "coordinator")
+
+
+def make_node_files(folder: Path) -> None:
+    """What a node keeps, and the documents that travel."""
     ledger = Ledger(folder / "ledger.jsonl", node="alpha", lifetime=LIFETIME)
     mechanism = Mechanism(noise_multiplier=4.0, sample_rate=0.1, steps=2)
     release = Release(plan=PLAN.run_id, round=1, model="behaviour")
@@ -54,6 +75,36 @@ def main() -> None:
         run_id=PLAN.run_id, model=model_digest(model), reason="a bug", issued=ISSUED
     )
     write_document(signed(notice, KEY), folder / "withdrawal.json")
+    with closing(NodeState(folder / "state.db")) as live:
+        live.insert_events([(USER, "i1", 0, 1e9)])
+        live.insert_feedback([(USER, "i1", "liked", 1e9)])
+        live.erase(b"b" * 16, 1e9)
+
+
+def make_coordinator_files(root: Path) -> None:
+    """What a coordinator keeps of its partners and of a run that was cut off in a round."""
+    home = CoordinatorHome(root)
+    certificate = IssuedCertificate(
+        serial="ab", transport="", expires=datetime.fromisoformat(ISSUED)
+    )
+    partner = AdmittedPartner(
+        name="alpha",
+        number=1,
+        identity=public(identity(1)).hex(),
+        declared_users=64,
+        certificates=(certificate,),
+    )
+    write_partners(home, PartnersFile(partners=(partner,)))
+    store_plan(home.run(PLAN.run_id), PLAN, PLAN.sign(KEY))
+    write_state(home, RunState(run_id=PLAN.run_id, state="running", flower_run=7))
+    write_json(home.current, {"run_id": PLAN.run_id})
+    Checkpoints(home.run(PLAN.run_id) / "checkpoints", PLAN.digest()).save(
+        0, ServerState.start(PLAN)
+    )
+    Attempts(home.run(PLAN.run_id) / "attempts.json").begin(1)
+    vector = np.arange(4, dtype=np.uint32)
+    replies = StageReplies({5: Parcel(b"upload", vector)}, {6: "FED-210"})
+    Journal(home.run(PLAN.run_id) / "journal").store(1, 0, MASK, replies)
 
 
 if __name__ == "__main__":

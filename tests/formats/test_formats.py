@@ -4,22 +4,37 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 from clients.approvals import Approvals
+from clients.data.state import NodeState
 from clients.policy import NodePolicy
 from clients.receipts import ForeignReceiptLogError, ReceiptLog, Sent, check_signatures
+from server.app import load_plan
+from server.attempts import Attempts
+from server.checkpoint import CheckpointError, Checkpoints
+from server.home import CoordinatorHome
+from server.journal import Journal, JournalError
+from server.partners import read_partners
+from server.run_state import read_current
 from shared.config import parse
 from shared.documents import check_signature, read_document
 from shared.errors import ConfigError
+from shared.files import read_json, write_json
 from shared.hashing import digest
+from shared.optimiser import ServerState
 from shared.plan import read_plan
 from shared.privacy.errors import LedgerMismatchError
 from shared.privacy.ledger import Ledger
 from shared.release_card import ReleaseCard, Withdrawal
-from tests.formats.make import LIFETIME
+from shared.wire import MASK
+from tests.formats.make import LIFETIME, USER
 from tests.plans import KEY, identity, public
 
 VERSIONS = sorted(p for p in Path(__file__).parent.iterdir() if (p / "plan.json").exists())
@@ -66,6 +81,70 @@ def test_documents_are_read_with_their_signatures(folder: Path) -> None:
 def test_a_policy_is_read(folder: Path) -> None:
     values = json.loads((folder / "policy.json").read_bytes())
     assert parse(NodePolicy, values, where="policy").coordinator == public(KEY).hex()
+
+
+def test_live_data_of_a_node_go_on(folder: Path) -> None:
+    with closing(NodeState(folder / "state.db")) as live:
+        live.insert_events([(USER, "i2", 0, 2e9)])
+        assert [row[1] for row in live.events(USER)] == ["i1", "i2"]
+        assert [row[2] for row in live.feedback(USER)] == ["liked"]
+        assert live.opted_out() == {b"b" * 16}
+
+
+def test_a_coordinator_goes_on_with_its_partners_and_its_run(folder: Path) -> None:
+    home = CoordinatorHome(folder / "coordinator")
+    (partner,) = read_partners(home).active()
+    assert (partner.name, partner.protocols) == ("alpha", (1,))
+    state = read_current(home)
+    assert state is not None
+    assert (state.state, state.flower_run) == ("running", 7)
+    directory = home.run(state.run_id)
+    plan, _ = load_plan(directory)
+    model = Checkpoints(directory / "checkpoints", plan.digest()).load(0).model
+    np.testing.assert_array_equal(model, ServerState.start(plan).model)
+    assert Attempts(directory / "attempts.json").last(1) == 0
+    replies = Journal(directory / "journal").load(1, 0, MASK)
+    assert replies is not None
+    assert replies.parcels[5].body == b"upload"
+    assert replies.failures == {6: "FED-210"}
+
+
+def test_a_checkpoint_of_a_later_format_is_refused(folder: Path) -> None:
+    directory = _run(folder)
+    _of_format_2(directory / "checkpoints" / "round-00000.safetensors")
+    plan, _ = load_plan(directory)
+    checkpoints = Checkpoints(directory / "checkpoints", plan.digest())
+    with pytest.raises(CheckpointError, match="format '2', here 1"):
+        checkpoints.load(0)
+
+
+def test_a_journal_of_a_later_format_is_refused(folder: Path) -> None:
+    directory = _run(folder)
+    _of_format_2(directory / "journal" / "00001-00000-train.mask.safetensors")
+    journal = Journal(directory / "journal")
+    with pytest.raises(JournalError, match="format '2', here 1"):
+        journal.load(1, 0, MASK)
+
+
+def _run(folder: Path) -> Path:
+    home = CoordinatorHome(folder / "coordinator")
+    state = read_current(home)
+    assert state is not None
+    return home.run(state.run_id)
+
+
+def _of_format_2(path: Path) -> None:
+    with safe_open(path, framework="numpy") as file:
+        facts = {**file.metadata(), "format": "2"}
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    save_file(tensors, path, metadata=facts)
+
+
+def test_a_register_of_a_later_format_is_refused(folder: Path) -> None:
+    home = CoordinatorHome(folder / "coordinator")
+    write_json(home.partners, {**read_json(home.partners), "version": 2})
+    with pytest.raises(ConfigError, match="version"):
+        read_partners(home)
 
 
 def test_a_ledger_of_a_later_format_is_refused(

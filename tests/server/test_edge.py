@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import socket
 import ssl
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,11 +15,13 @@ import httpx
 import pytest
 import uvicorn
 from cryptography.hazmat.primitives.serialization import Encoding
+from flwr.proto.fleet_pb2 import PullMessagesResponse
+from flwr.proto.message_pb2 import Message
 
 from clients.home import NodeHome
 from clients.network_home import NetworkHome
 from server.authority import create_authority, issue_client_certificate
-from server.edge import FLEET, Edge, Register
+from server.edge import FLEET, LONGEST_PAUSE, PULL, Edge, Register
 from server.edge_server import configuration
 from server.enrolment import revoke
 from server.home import CoordinatorHome
@@ -181,6 +185,82 @@ def test_a_silent_superlink_is_503(world: World, tmp_path: Path) -> None:
     server = uvicorn.Server(configuration(edge, home, read_settings(home)))
     with serving(server), httpx.Client(verify=client_context(home, node)) as client:
         assert client.get(f"https://localhost:{port}/health").status_code == 503
+
+
+@dataclass
+class Slow:
+    """An edge that keeps questions open, before a SuperLink whose messages come late."""
+
+    home: CoordinatorHome
+    node: NodeHome
+    empty: int
+    meanwhile: Callable[[], object] = lambda: None
+    asked: int = 0
+
+    def answer(self, _request: httpx.Request) -> httpx.Response:
+        self.asked += 1
+        self.meanwhile()
+        messages = [Message()] if self.asked > self.empty else []
+        content = PullMessagesResponse(messages_list=messages).SerializeToString()
+        return httpx.Response(200, content=content)
+
+    @contextmanager
+    def serving(self, wait: float) -> Iterator[httpx.Client]:
+        link = httpx.AsyncClient(
+            base_url="https://link", transport=httpx.MockTransport(self.answer)
+        )
+        edge = Edge(Register(self.home), link, max_bytes=MAX_BYTES, seconds=5.0, wait=wait)
+        settings = read_settings(self.home)
+        key = load_transport_key(NetworkHome.of(self.node).key).public_key()
+        named = {"flwr-public-key": base64.b64encode(public_pem(key)).decode()}
+        base = f"https://localhost:{settings.edge.port}"
+        context = client_context(self.home, self.node)
+        with (
+            serving(uvicorn.Server(configuration(edge, self.home, settings))),
+            httpx.Client(base_url=base, verify=context, headers=named, timeout=30) as client,
+        ):
+            yield client
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Slow:
+    home = coordinator(tmp_path)
+    return Slow(home, admitted_node(home, tmp_path, "shop"), empty=3)
+
+
+def test_a_question_for_messages_stays_open_until_there_is_one(slow: Slow) -> None:
+    with slow.serving(wait=20) as client:
+        answer = PullMessagesResponse.FromString(client.post(PULL).content)
+    assert (len(answer.messages_list), slow.asked) == (1, 4)
+
+
+def test_a_question_does_not_stay_open_for_ever(slow: Slow) -> None:
+    slow.empty = 1_000
+    with slow.serving(wait=0.3) as client:
+        answer = client.post(PULL)
+    assert answer.status_code == 200
+    assert not PullMessagesResponse.FromString(answer.content).messages_list
+
+
+def test_a_partner_that_is_revoked_while_its_question_is_open_gets_no_message(slow: Slow) -> None:
+    slow.meanwhile = lambda: revoke(slow.home, "shop")
+    with slow.serving(wait=20) as client:
+        assert client.post(PULL).status_code == 403
+    assert slow.asked == 1
+
+
+def test_nobody_asks_on_for_a_partner_that_went_away(slow: Slow) -> None:
+    """Else its message would be taken from the SuperLink and handed to nobody."""
+    slow.empty = 1_000
+    with slow.serving(wait=20) as client:
+        with pytest.raises(httpx.ReadTimeout):
+            client.post(PULL, timeout=0.5)
+        for _ in range(10):
+            asked = slow.asked
+            time.sleep(2 * LONGEST_PAUSE)
+            if slow.asked == asked:
+                return
+    pytest.fail("the SuperLink is still asked")
 
 
 def test_an_authority_may_not_be_a_subordinate_one(tmp_path: Path) -> None:

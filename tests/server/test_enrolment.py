@@ -19,6 +19,8 @@ from server.partners import IdentityTakenError, UnknownPartnerError, read_partne
 from server.settings import read_settings
 from shared.documents import DocumentError, check_signature, read_document, signed, write_document
 from shared.enrolment import FingerprintMismatchError, Invitation, JoinRequest
+from shared.keyfile import load_identity
+from shared.protocol import ProtocolMismatchError
 
 
 @pytest.fixture
@@ -171,3 +173,25 @@ def test_pinning_keeps_the_rest_of_the_policy(coordinator: CoordinatorHome, tmp_
 def test_an_invitation_reads_back_as_it_was_written(coordinator: CoordinatorHome) -> None:
     invitation, path = invite(coordinator, "shop")
     assert read_document(Invitation, path) == invitation
+
+
+def test_a_partner_of_another_protocol_is_not_admitted(
+    coordinator: CoordinatorHome, tmp_path: Path
+) -> None:
+    node = NodeHome(tmp_path / "node")
+    request, path = _ask(coordinator, node, "shop")
+    other = request.model_copy(update={"protocols": (7,)})
+    write_document(signed(other, load_identity(node.identity)), path)
+    with pytest.raises(ProtocolMismatchError, match="partner 'shop' speaks protocol 7"):
+        approve(coordinator, path, other.fingerprint())
+    assert not read_partners(coordinator).partners
+
+
+def test_a_coordinator_of_another_protocol_is_not_joined(
+    coordinator: CoordinatorHome, tmp_path: Path
+) -> None:
+    invitation, path = invite(coordinator, "shop")
+    other = invitation.model_copy(update={"protocols": (7,)})
+    write_document(signed(other, load_identity(coordinator.identity)), path)
+    with pytest.raises(ProtocolMismatchError, match="the coordinator speaks protocol 7"):
+        accept_invitation(NodeHome(tmp_path / "node"), path, other.fingerprint(), 100)

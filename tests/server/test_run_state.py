@@ -9,7 +9,7 @@ import pytest
 from server.app import load_plan
 from server.enrolment import revoke
 from server.home import CoordinatorHome
-from server.partners import UnknownPartnerError
+from server.partners import UnknownPartnerError, read_partners, write_partners
 from server.run_state import (
     NoRunError,
     PlanFileError,
@@ -23,6 +23,7 @@ from server.views import releases_view, rounds_view, status_view
 from shared.errors import ConfigError
 from shared.keyfile import load_identity, public_bytes
 from shared.plan import read_plan
+from shared.protocol import ProtocolMismatchError
 from tests.network import admitted_node, coordinator
 from tests.plans import make_plan
 
@@ -104,3 +105,13 @@ def test_the_views_of_a_coordinator_that_has_not_started(home: CoordinatorHome) 
     assert (view["running"], view["run"]["state"]) == (False, "waiting")
     assert [p["name"] for p in view["partners"]] == ["a", "b", "c"]
     assert rounds_view(home, plan.run_id) == releases_view(home) == []
+
+
+def test_a_plan_names_no_partner_whose_node_is_too_old(home: CoordinatorHome) -> None:
+    file = read_partners(home)
+    old = file.find("b").model_copy(update={"protocols": (7,)})
+    write_partners(home, file.with_partner(old))
+    with pytest.raises(ProtocolMismatchError, match="partner 'b' speaks protocol 7"):
+        propose(home, _terms(), replace=False)
+    plan = propose(home, _terms(partners=["a", "c"]), replace=False)
+    assert [p.name for p in plan.partners] == ["a", "c"]
