@@ -6,6 +6,7 @@
     manifest.sig           Ed25519 signature of the node's own identity over the manifest
     personal.safetensors   behaviour model, item vectors with residuals, item biases
     parts.safetensors      fitted local parts of the fusion
+    index.faiss            where the catalogue is large: an approximate index over the item vectors
 
 A bundle is derived from private data: files have mode 0600 and it never leaves the node. Only what
 this node signed is loaded, so that neither a damaged file nor somebody else's model is served.
@@ -33,6 +34,7 @@ from clients.personal_file import store as store_personal
 from clients.recommenders.base import Arrays, Storable
 from clients.recommenders.fusion import Fusion, FusionWeights, Part
 from clients.recommenders.local_parts import LOCAL_PARTS, fusion_parts
+from clients.retrieval.index import VectorIndex
 from clients.training.personalise import PersonalModel
 from shared.config import StrictModel
 from shared.errors import ServiceError
@@ -43,7 +45,7 @@ from shared.models.encoders.base import file_sha256
 
 FORMAT: Final = 1
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
-PERSONAL, PARTS = "personal.safetensors", "parts.safetensors"
+PERSONAL, PARTS, INDEX = "personal.safetensors", "parts.safetensors", "index.faiss"
 _LABEL: Final = "isthmus model bundle 1"
 _CATALOGUE_LABEL: Final = "isthmus catalogue 1"
 _MANIFEST_BYTES: Final = 1 << 20
@@ -120,11 +122,14 @@ class Bundle:
         The behaviour model.
     local
         Name → fitted local part.
+    index
+        Over the item vectors, where the catalogue is large.
     """
 
     manifest: BundleManifest
     personal: PersonalModel
     local: dict[str, Storable]
+    index: VectorIndex | None = None
 
     @property
     def weights(self) -> FusionWeights:
@@ -158,7 +163,10 @@ def save_bundle(path: Path, bundle: Bundle, key: Ed25519PrivateKey) -> None:
     beside.mkdir(parents=True, mode=0o700)
     store_personal(beside / PERSONAL, bundle.personal)
     write_atomically(beside / PARTS, _packed(bundle.local), private=True)
-    files = {name: file_sha256(beside / name) for name in (PERSONAL, PARTS)}
+    if bundle.index is not None:
+        bundle.index.store(beside / INDEX)
+        (beside / INDEX).chmod(0o600)
+    files = {name: file_sha256(beside / name) for name in sorted(p.name for p in beside.iterdir())}
     manifest = bundle.manifest.model_copy(update={"files": files}).model_dump_json(indent=1)
     signature = key.sign(digest(_LABEL, manifest.encode()))
     write_atomically(beside / MANIFEST, manifest.encode(), private=True)
@@ -202,6 +210,7 @@ def load_bundle(path: Path, signer: Ed25519PublicKey, catalogue: Catalogue) -> B
     Raises
     ------
     MissingBundleError, ForeignBundleError, CorruptBundleError, OtherCatalogueError
+    UnusableIndexError
     """
     manifest = read_manifest(path, signer)
     found = catalogue_digest(catalogue)
@@ -212,9 +221,10 @@ def load_bundle(path: Path, signer: Ed25519PublicKey, catalogue: Catalogue) -> B
     try:
         personal = load_personal(path / PERSONAL, manifest.model)
         local = _unpacked(load_file(path / PARTS), manifest.parts)
+        index = _index(path / INDEX, manifest)
     except (OSError, KeyError, ValueError, SafetensorError) as error:
         raise CorruptBundleError(str(error), where=str(path)) from error
-    return Bundle(manifest=manifest, personal=personal, local=local)
+    return Bundle(manifest=manifest, personal=personal, local=local, index=index)
 
 
 def _read(path: Path) -> bytes:
@@ -229,7 +239,8 @@ def _read(path: Path) -> bytes:
 
 
 def _check_files(path: Path, manifest: BundleManifest) -> None:
-    if set(manifest.files) != {PERSONAL, PARTS} or not set(manifest.parts) <= set(LOCAL_PARTS):
+    known = set(manifest.files) - {INDEX} == {PERSONAL, PARTS}
+    if not known or not set(manifest.parts) <= set(LOCAL_PARTS):
         problem = f"files {sorted(manifest.files)} and parts {sorted(manifest.parts)} are not known"
         raise CorruptBundleError(problem, where=str(path))
     for name, expected in manifest.files.items():
@@ -239,6 +250,12 @@ def _check_files(path: Path, manifest: BundleManifest) -> None:
             raise CorruptBundleError(str(error.strerror), where=str(path / name)) from error
         if found != expected:
             raise CorruptBundleError(f"SHA-256 {found}, not {expected}", where=str(path / name))
+
+
+def _index(path: Path, manifest: BundleManifest) -> VectorIndex | None:
+    if INDEX not in manifest.files:
+        return None
+    return VectorIndex.load(path, manifest.items, manifest.model.item_dim)
 
 
 def _packed(local: dict[str, Storable]) -> bytes:

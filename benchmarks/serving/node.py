@@ -17,6 +17,7 @@ from clients.home import NodeHome
 from clients.lifecycle.creation import create_node
 from clients.node_config import read_node_config
 from clients.recommenders.local_parts import LOCAL_PARTS, MODEL_PART, fit_local_parts
+from clients.retrieval.index import INDEX_FROM, index_of
 from clients.serving.keys import ApiKeys, key_file
 from clients.training.personalise import PersonalModel
 from shared.keyfile import load_identity
@@ -72,7 +73,8 @@ def publish(home: NodeHome, items: int, created: str = "2030-01-01T00:00:00+00:0
         popularity_scale=0.0,
     )
     local = fit_local_parts(histories, catalogue)
-    bundle = Bundle(manifest=manifest, personal=personal, local=local)
+    index = index_of(personal.items) if items >= INDEX_FROM else None
+    bundle = Bundle(manifest=manifest, personal=personal, local=local, index=index)
     BundleShelf(home.models).publish(bundle, load_identity(home.identity))
 
 
@@ -88,12 +90,15 @@ def again(home: NodeHome, created: str) -> None:
 
 
 def vectors(items: int, dim: int) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
-    """(N, d) unit vectors around topics."""
+    """(N, d) unit vectors around topics, made in place: a million take 2 GB."""
     random = np.random.default_rng(0)
     topics = random.standard_normal((TOPICS, dim), dtype=np.float32)
-    found = topics[np.arange(items) % TOPICS]
-    found = found + random.standard_normal((items, dim), dtype=np.float32)
-    return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), dtype=np.float32)
+    found = random.standard_normal((items, dim), dtype=np.float32)
+    for start in range(0, items, TOPICS):
+        rows = found[start : start + TOPICS]
+        rows += topics[: len(rows)]
+    found /= np.sqrt(np.einsum("nd,nd->n", found, found))[:, None]
+    return found
 
 
 def _write_tables(folder: Path, items: int) -> None:

@@ -39,13 +39,15 @@ def train(
 
     node = NodeHome(home)
     config, key, store = read_node_config(node), load_identity(node.identity), NodeStore(node)
-    data, features = store.load(), store.features()
+    data, features, index_from = store.load(), store.features(), config.serving.index_from
     facts: dict[str, Any] = {}
     with reporter(Console(stderr=True)) as progress:
         if local:
             fingerprint = config.encoder.fingerprint or None
             encoder = load_encoder(config.encoder.name, fingerprint=fingerprint)
-            training = NodeTraining(node, *data, encoder, config.training, features=features)
+            training = NodeTraining(
+                node, *data, encoder, config.training, features=features, index_from=index_from
+            )
             path, bundle = training.run(key, progress)
         else:
             joined = train_from_release(
@@ -56,6 +58,7 @@ def train(
                 lambda choice: load_encoder(choice.name, fingerprint=choice.fingerprint),
                 progress,
                 features,
+                index_from,
             )
             path, bundle, decision = joined.path, joined.bundle, joined.decision
             facts = {

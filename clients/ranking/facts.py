@@ -178,8 +178,11 @@ def split_categories(text: str) -> list[str]:
 
 
 def unit_rows(vectors: Float32s) -> Float32s:
-    """(N, d) vectors of length one; zeros stay zeros."""
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    """(N, d) vectors of length one; zeros stay zeros. Those that are so already are not copied."""
+    squares = np.einsum("nd,nd->n", vectors, vectors)
+    if vectors.dtype == np.float32 and np.all((np.abs(squares - 1) < 1e-5) | (squares == 0)):
+        return vectors
+    norms = np.sqrt(squares)[:, None]
     return np.asarray(vectors / np.where(norms > 0, norms, 1), dtype=np.float32)
 
 

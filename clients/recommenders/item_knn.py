@@ -20,6 +20,7 @@ from clients.recommenders.base import (
     sparse_state,
 )
 from clients.recommenders.errors import NotFittedError
+from clients.recommenders.lookup import Base, SparseLookup, sum_of_rows
 
 
 class ItemKNN:
@@ -46,6 +47,7 @@ class ItemKNN:
         self.shrinkage = shrinkage
         self._similarities: sparse.csr_array | None = None
         self._back_off: Float32s | None = None
+        self._base: Base | None = None
 
     def fit(self, histories: Histories, catalogue: Catalogue) -> Self:
         """Compute the similarities of items that occur in one history."""
@@ -74,6 +76,14 @@ class ItemKNN:
         if self._similarities is None or self._back_off is None:
             raise NotFittedError("item kNN has no similarities")
         return self._similarities, self._back_off
+
+    def lookup(self, history: Histories, /) -> SparseLookup:
+        """See `Retrieving`: the neighbours of the history's items."""
+        similarities, back_off = self._fitted()
+        self._base = Base.of(back_off, self._base)
+        met = history_matrix(history, len(back_off), self.decay)
+        row = sum_of_rows(similarities, met.indices, met.data.astype(np.float32))
+        return SparseLookup(self._base, *row)
 
     def evidence(self, history: Histories, targets: Int64s, /) -> Evidence:
         """Weighted similarity of each target to each item of the history."""

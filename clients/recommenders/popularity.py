@@ -9,6 +9,7 @@ import numpy as np
 from clients.data.dataset import Catalogue, Histories, Int64s
 from clients.recommenders.base import Arrays, Evidence, Float32s, ages, relative_popularity
 from clients.recommenders.errors import NotFittedError
+from clients.recommenders.lookup import Base, SparseLookup
 
 
 class Popularity:
@@ -24,6 +25,7 @@ class Popularity:
     def __init__(self, half_life: float | None = None) -> None:
         self.half_life = half_life
         self._scores: Float32s | None = None
+        self._base: Base | None = None
 
     def fit(self, histories: Histories, catalogue: Catalogue) -> Self:
         """Count the events of each item."""
@@ -48,6 +50,12 @@ class Popularity:
         """(B, N) read-only: one row, repeated."""
         scores = self._fitted()
         return np.broadcast_to(scores, (len(histories), len(scores)))
+
+    def lookup(self, history: Histories, /) -> SparseLookup:
+        """See `Retrieving`: the history says nothing."""
+        self._base = Base.of(self._fitted(), self._base)
+        nothing = np.empty(0, dtype=np.int64)
+        return SparseLookup(self._base, nothing, nothing.astype(np.float32))
 
     def evidence(self, history: Histories, targets: Int64s, /) -> Evidence:
         """None of it comes from the history."""

@@ -21,6 +21,7 @@ from clients.recommenders.base import (
     sparse_state,
 )
 from clients.recommenders.errors import NotFittedError
+from clients.recommenders.postings import Postings, TextLookup
 
 _WORD: Final = re.compile(r"\w+")
 
@@ -41,6 +42,7 @@ class TfIdf:
         self.decay = decay
         self._vectors: sparse.csr_array | None = None
         self._back_off: Float32s | None = None
+        self._postings: Postings | None = None
 
     def fit(self, histories: Histories, catalogue: Catalogue) -> Self:
         """Weigh the words of the catalogue; the histories only break ties."""
@@ -48,6 +50,7 @@ class TfIdf:
         self._vectors = tfidf_vectors([f"{title} {categories}" for title, categories in texts])
         popularity = relative_popularity(histories, len(catalogue))
         self._back_off = np.float32(BACK_OFF) * popularity
+        self._postings = None
         return self
 
     def state(self) -> Arrays:
@@ -58,6 +61,7 @@ class TfIdf:
     def restore(self, state: Arrays) -> Self:
         """See `Storable`."""
         self._vectors, self._back_off = sparse_of(state), state["back_off"]
+        self._postings = None
         return self
 
     def scores(self, histories: Histories) -> Float32s:
@@ -68,6 +72,15 @@ class TfIdf:
         profiles = (weights.astype(np.float32) @ vectors).toarray()
         similar = vectors @ np.ascontiguousarray(profiles.T)
         return np.ascontiguousarray(similar.T) + back_off
+
+    def lookup(self, history: Histories, /) -> TextLookup:
+        """See `Retrieving`: items that share words with the history."""
+        vectors, back_off = self._fitted()
+        if self._postings is None:
+            self._postings = Postings.of(vectors, back_off)
+        weights = history_matrix(history, vectors.shape[0], self.decay).astype(np.float32)
+        profile = (weights @ vectors).tocoo()
+        return TextLookup(vectors, self._postings, profile.coords[1], profile.data)
 
     def _fitted(self) -> tuple[sparse.csr_array, Float32s]:
         if self._vectors is None or self._back_off is None:

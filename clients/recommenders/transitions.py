@@ -19,6 +19,7 @@ from clients.recommenders.base import (
     sparse_state,
 )
 from clients.recommenders.errors import NotFittedError
+from clients.recommenders.lookup import Base, SparseLookup, sum_of_rows
 
 
 class Transitions:
@@ -31,6 +32,7 @@ class Transitions:
     def __init__(self) -> None:
         self._shares: sparse.csr_array | None = None
         self._popularity: Float32s | None = None
+        self._base: Base | None = None
 
     def fit(self, histories: Histories, catalogue: Catalogue) -> Self:
         """Count the pairs of consecutive events of each user."""
@@ -40,7 +42,7 @@ class Transitions:
         counts = sparse.csr_array((np.ones(len(source)), (source, target)), shape=shape)
         left = np.maximum(counts.sum(axis=1), 1.0)
         shares = sparse.csr_array(sparse.diags_array(1.0 / left) @ counts)
-        self._shares = shares.astype(np.float32)
+        self._shares, self._base = shares.astype(np.float32), None
         self._popularity = relative_popularity(histories, n_items)
         return self
 
@@ -52,6 +54,7 @@ class Transitions:
     def restore(self, state: Arrays) -> Self:
         """See `Storable`."""
         self._shares, self._popularity = sparse_of(state), state["popularity"]
+        self._base = None
         return self
 
     def scores(self, histories: Histories) -> Float32s:
@@ -63,6 +66,15 @@ class Transitions:
         last = histories.items[histories.offsets[known + 1] - 1]
         result[known] += shares[last].toarray()
         return result
+
+    def lookup(self, history: Histories, /) -> SparseLookup:
+        """See `Retrieving`: what followed the history's last item."""
+        shares, popularity = self._fitted()
+        if self._base is None:
+            self._base = Base.of(np.float32(BACK_OFF) * popularity, None)
+        last = history.items[-1:].astype(np.int64)
+        row = sum_of_rows(shares, last, np.ones(len(last), dtype=np.float32))
+        return SparseLookup(self._base, *row)
 
     def evidence(self, history: Histories, targets: Int64s, /) -> Evidence:
         """All of it comes from the last event."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from clients.retrieval.index import INDEX_FROM
 from shared.config import StrictModel
 
 
@@ -17,6 +18,13 @@ class ServingConfig(StrictModel):
     """Port to listen on; 0 takes a free one."""
     cached_users: int = Field(default=100_000, ge=1)
     """Users whose recurrent state is kept in memory; the least recently served go first."""
+    index_from: int = Field(default=INDEX_FROM, ge=1)
+    """Items from which on an approximate index finds candidates, built by `train`; below it every
+    item is scored for every request."""
+    index_probes: int = Field(default=32, ge=1, le=4096)
+    """Cells of the index that a request looks into; more find more and take longer."""
+    candidates: int = Field(default=3000, ge=100, le=100_000)
+    """Most items that the index finds, and most for which the history's other evidence speaks."""
     batch: int = Field(default=16, ge=1, le=256)
     """Most requests that are scored together."""
     waiting: int = Field(default=512, ge=1)

@@ -9,6 +9,7 @@ from clients.bundle import Bundle
 from clients.data.dataset import Histories
 from clients.recommenders.fusion import Fusion
 from clients.recommenders.local_parts import fusion_parts
+from clients.retrieval.candidates import IndexedScoring
 from clients.serving.config import ServingConfig
 from clients.serving.states import ServedBehaviour, UserStates
 
@@ -28,12 +29,19 @@ class ServedModel:
         self.manifest = bundle.manifest
         self.states = UserStates(bundle.personal, config.cached_users)
         self.vectors = bundle.personal.items.vectors.numpy()
-        parts = fusion_parts(bundle.local, ServedBehaviour(bundle.personal, self.states))
+        behaviour = ServedBehaviour(bundle.personal, self.states)
+        parts = fusion_parts(bundle.local, behaviour)
         self._fusion = Fusion(parts, bundle.manifest.fusion.weights)
         self._all = np.arange(bundle.manifest.items)
+        self.indexed: IndexedScoring | None = None
+        """Finds candidates where the catalogue is large and the bundle has an index."""
+        if bundle.index is not None and bundle.manifest.items >= config.index_from:
+            self.indexed = IndexedScoring(self._fusion, behaviour, bundle.index, config)
 
     def score(self, histories: Histories) -> list[Scores]:
         """Candidates for each of B users, none of whom has an empty history."""
+        if self.indexed is not None:
+            return self.indexed.score(histories)
         found = self._fusion.contributions(histories)
         return [
             Scores(self._all, self._fusion.parts, {name: rows[row] for name, rows in found.items()})

@@ -124,6 +124,23 @@ class ServedBehaviour:
         self._items, self._states = personal.items, states
         self._scorer = BehaviourScorer(personal.config, personal.parameters, personal.items)
 
+    @property
+    def items(self) -> int:
+        """Number of items."""
+        return len(self._items)
+
+    def queries(self, histories: Histories) -> Float32s:
+        """(B, d) query of each user."""
+        return np.asarray(self._states.queries(histories).numpy(), dtype=np.float32)
+
+    def logits_of(self, query: Float32s, items: Int64s) -> Float32s:
+        """(K,) logits of some items for one query."""
+        rows = torch.from_numpy(items)
+        logits = self._items.vectors.index_select(0, rows) @ torch.from_numpy(query)
+        if self._items.bias is not None:
+            logits += self._items.bias[rows]
+        return np.asarray(logits.numpy(), dtype=np.float32)
+
     @torch.no_grad()
     def scores(self, histories: Histories, /) -> Float32s:
         """(B, N) logits of every item for each history."""

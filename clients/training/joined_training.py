@@ -21,6 +21,7 @@ from clients.data.features import Features
 from clients.gate import GateDecision, gate
 from clients.home import NodeHome
 from clients.releases import Release, ReleaseShelf
+from clients.retrieval.index import INDEX_FROM
 from clients.training.config import TrainingConfig
 from clients.training.node_training import NodeTraining, Start
 from shared.errors import ServiceError
@@ -67,6 +68,7 @@ def train_from_release(
     load_encoder: LoadEncoder,
     report: Reporter,
     features: Sequence[Features] = (),
+    index_from: int = INDEX_FROM,
 ) -> JoinedTraining:
     """Train from the current release and alone, publish the better one.
 
@@ -78,6 +80,8 @@ def train_from_release(
         Loads the plan's encoder, its weights checked.
     features
         Feature columns, for plans that name modalities.
+    index_from
+        See `NodeTraining`.
 
     Raises
     ------
@@ -94,7 +98,7 @@ def train_from_release(
     common = (home, catalogue, histories, load_encoder(plan.encoder), shaped)
     start = Start(name=release.name, parameters=behaviour)
     joined = NodeTraining(*common, start, features)
-    alone = NodeTraining(*common, features=features)
+    alone = NodeTraining(*common, features=features, index_from=index_from)
     ours, theirs = alone.bundle(report), joined.bundle(report)
     new, served = joined.on_hold_out(theirs), alone.on_hold_out(ours)
     decision = gate(new, served, joined.hold_out(), seed=config.seed)

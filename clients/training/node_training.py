@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +29,7 @@ from clients.item_space import catalogue_vectors
 from clients.personal_file import kept
 from clients.recommenders.fusion import Fusion, FusionWeights, learn_weights
 from clients.recommenders.local_parts import fit_local_parts, fusion_parts
+from clients.retrieval.index import INDEX_FROM, index_of
 from clients.training.config import TrainingConfig
 from clients.training.errors import NothingToLearnError
 from clients.training.personalise import PersonalModel, personalise
@@ -78,6 +79,8 @@ class NodeTraining:
         Where the behaviour model starts; the public first weights if not given.
     features
         Feature columns of the items; needed where the model names modalities.
+    index_from
+        Items from which on the published bundle gets an approximate index.
 
     Raises
     ------
@@ -94,13 +97,14 @@ class NodeTraining:
         config: TrainingConfig,
         start: Start | None = None,
         features: Sequence[Features] = (),
+        index_from: int = INDEX_FROM,
     ) -> None:
         if not len(catalogue) or not len(histories.items):
             problem = f"{len(catalogue)} items and {len(histories.items)} events"
             raise NothingToLearnError(problem, remedy="ingest events first: isthmus-node ingest")
         self._home, self._encoder, self._config = home, encoder, config
         self._catalogue, self._histories, self._features = catalogue, histories, features
-        self._start = start or Start.initial(config)
+        self._start, self._index_from = start or Start.initial(config), index_from
 
     def run(self, key: Ed25519PrivateKey, report: Reporter) -> tuple[Path, Bundle]:
         """Train what is left to train, publish the bundle, signed with `key`.
@@ -127,7 +131,9 @@ class NodeTraining:
         return self._bundle(personal, weights, report.step("local parts on all events"))
 
     def publish(self, bundle: Bundle, key: Ed25519PrivateKey) -> Path:
-        """Sign a bundle of this node and make it the one to serve."""
+        """Index a large catalogue, sign a bundle of this node and make it the one to serve."""
+        if len(self._catalogue) >= self._index_from:
+            bundle = replace(bundle, index=index_of(bundle.personal.items))
         path = BundleShelf(self._home.models).publish(bundle, key)
         shutil.rmtree(self._home.local_training, ignore_errors=True)
         return path

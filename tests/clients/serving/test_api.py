@@ -321,6 +321,27 @@ def test_without_a_model_there_are_explained_lists(
         assert recommend(client, bare, user=user(1))["fallback"] is None
 
 
+def test_a_large_catalogue_is_served_from_an_index_with_the_same_lists(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    serving = {"index_from": ITEMS, "candidates": 100}
+    homes = [
+        make_node(tmp_path_factory.mktemp(n), serving=s) for n, s in (("i", serving), ("e", {}))
+    ]
+    answers = []
+    for home in homes:
+        train(home)
+        one = open_world(home)
+        with served(one) as client:
+            answers.append(recommend(client, one, user=user(3), k=6, explain=True))
+    indexed, exact = answers
+    assert ids(indexed) == ids(exact)
+    for place in indexed["items"]:
+        total = sum(place["parts"].values()) + sum(place["adjustments"].values())
+        assert place["score"] == pytest.approx(total, abs=1e-4)
+        assert place["reasons"]["total"] == pytest.approx(place["score"], abs=1e-4)
+
+
 def test_a_key_that_asks_too_often_is_told_to_wait(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:

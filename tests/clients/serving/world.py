@@ -56,7 +56,9 @@ def make_node(folder: Path, **sections: object) -> NodeHome:
 
 def train(home: NodeHome) -> Path:
     encoder = load_encoder("hashed-words")
-    training = NodeTraining(home, *NodeStore(home).load(), encoder, CONFIG)
+    index_from = read_node_config(home, {}).serving.index_from
+    data = NodeStore(home).load()
+    training = NodeTraining(home, *data, encoder, CONFIG, index_from=index_from)
     return training.run(load_identity(home.identity), quiet())[0]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,13 +10,15 @@ import numpy as np
 import pytest
 
 from clients import personal_file
-from clients.bundle import load_bundle
+from clients.bundle import INDEX, CorruptBundleError, load_bundle
 from clients.bundle_shelf import BundleShelf
 from clients.home import NodeHome
 from clients.recommenders.local_parts import LOCAL_PARTS, MODEL_PART
 from clients.training import node_training as module
 from clients.training.errors import NothingToLearnError
+from clients.training.node_training import NodeTraining
 from clients.training.personalise import PersonalModel
+from shared.models.encoders import load_encoder
 from tests.clients.small_node import (
     CONFIG,
     ITEMS,
@@ -37,6 +40,21 @@ def test_a_training_publishes_a_bundle_that_loads(tmp_path: Path) -> None:
     assert loaded.manifest.items == ITEMS
     assert loaded.manifest.start == "initial"
     assert bundle.fusion().scores(cyclic_platform(users=3)).shape == (3, ITEMS)
+
+
+def test_a_large_catalogue_is_published_with_an_index(tmp_path: Path) -> None:
+    home = NodeHome(tmp_path)
+    data = (catalogue_of(), cyclic_platform(), load_encoder("hashed-words"), CONFIG)
+    training, key = NodeTraining(home, *data, index_from=ITEMS), identity_of(home)
+    path, plain = training.run(key, quiet())
+    loaded = load_bundle(path, key.public_key(), catalogue_of())
+    assert plain.index is None
+    assert loaded.index is not None
+    assert len(loaded.index) == ITEMS
+    assert stat.S_IMODE((path / INDEX).stat().st_mode) == 0o600
+    (path / INDEX).write_bytes(b"damaged")
+    with pytest.raises(CorruptBundleError, match=INDEX):
+        load_bundle(path, key.public_key(), catalogue_of())
 
 
 def test_local_parts_are_fitted_on_everything_and_the_model_on_its_training_part(

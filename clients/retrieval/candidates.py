@@ -1,0 +1,155 @@
+"""Scores for a catalogue too large to be scored: candidates first, then the fusion of these alone.
+
+Candidates of a user are the items that the index finds for the behaviour model's query, those for
+which the other parts have most evidence together, and the most popular ones. The summands of these
+are what the fusion of the whole catalogue would give, but for one constant a user: the behaviour
+model's probabilities are normalised over the candidates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from clients.advice import Scores
+from clients.data.dataset import Histories, Int64s
+from clients.recommenders.base import Float32s
+from clients.recommenders.fusion import Fusion, mixing
+from clients.recommenders.lookup import Lookup, Retrieving
+from clients.retrieval.errors import UnusableIndexError
+from clients.retrieval.index import VectorIndex
+from clients.serving.config import ServingConfig
+from clients.serving.states import ServedBehaviour
+
+POPULAR: Final = 1000
+"""Most popular items that are candidates for everybody."""
+PORTION: Final = 1 << 14
+"""Item vectors gathered at a time."""
+
+
+class IndexedScoring:
+    """Scores the candidates of users; used from one thread.
+
+    Parameters
+    ----------
+    fusion
+        Its parts are the behaviour model and parts that can be asked about some items.
+    behaviour
+        The behaviour model among them.
+    index
+        Over its item vectors.
+    config
+        How much is looked at.
+
+    Raises
+    ------
+    UnusableIndexError
+        A part of the fusion cannot be asked about some items.
+    """
+
+    def __init__(
+        self, fusion: Fusion, behaviour: ServedBehaviour, index: VectorIndex, config: ServingConfig
+    ) -> None:
+        self._fusion, self._behaviour, self._index, self._config = fusion, behaviour, index, config
+        self._parts: dict[str, tuple[Retrieving, float]] = {}
+        for name, (part, weight) in fusion.parts.items():
+            if part.scorer is not behaviour:
+                if not isinstance(part.scorer, Retrieving):
+                    raise UnusableIndexError(f"{name} cannot be asked about some items")
+                self._parts[name] = part.scorer, weight
+        self._popular = self._most_popular()
+
+    def score(self, histories: Histories) -> list[Scores]:
+        """Candidates for each of B users, none of whom has an empty history."""
+        queries = self._behaviour.queries(histories)
+        most, probes = self._config.candidates, self._config.index_probes
+        found = self._index.search(queries, most, probes)
+        return [
+            self._of_one(histories.take([row]), queries[row], items)
+            for row, items in enumerate(found)
+        ]
+
+    def _of_one(self, history: Histories, query: Float32s, near: Int64s) -> Scores:
+        lookups = {name: part.lookup(history) for name, (part, _) in self._parts.items()}
+        spoken_for = self._strongest(lookups)
+        items = np.unique(np.concatenate([near, spoken_for, self._popular]))
+        user = _User(self._fusion, self._behaviour, lookups, query)
+        logits = self._behaviour.logits_of(query, items)
+        top = float(logits.max())
+        user.constant = top + float(np.log(np.exp(logits - top).sum(dtype=np.float64)))
+        return Scores(items, self._fusion.parts, user.summands(items, logits), user.summands)
+
+    def _strongest(self, lookups: Mapping[str, Lookup]) -> Int64s:
+        """The items for which the parts that read the history have most evidence together."""
+        size, most = len(self._index), self._config.candidates
+        rows = {name: lookup.strongest() for name, lookup in lookups.items()}
+        items = np.unique(np.concatenate([row[0] for row in rows.values()] or [_NOTHING]))
+        if len(items) <= most:
+            return items
+        gains = np.zeros(len(items))
+        for name, (own, values) in rows.items():
+            weight, total = self._parts[name][1], lookups[name].total
+            scale, floor = mixing(np.array([total]), size)
+            gain = weight * np.log1p(scale / floor * values)
+            if not len(own):  # popularity: the same for everybody, but it tips the balance
+                gains += weight * np.log1p(scale / floor * lookups[name].at(items))
+            gains[np.searchsorted(items, own)] += gain
+        return items[np.argpartition(-gains, most)[:most]]
+
+    def _most_popular(self) -> Int64s:
+        """The items that those parts like best that read nothing of a history."""
+        nobody = _nobody()
+        everything = np.arange(len(self._index))
+        scores = np.zeros(len(self._index))
+        for part, weight in self._parts.values():
+            scores += weight * part.lookup(nobody).at(everything)
+        most = min(POPULAR, len(scores))
+        return np.sort(np.argpartition(-scores, most - 1)[:most])
+
+
+@dataclass(slots=True)
+class _User:
+    """One user's part of the fusion, for any items."""
+
+    fusion: Fusion
+    behaviour: ServedBehaviour
+    lookups: Mapping[str, Lookup]
+    query: Float32s
+    constant: float = 0.0
+
+    def summands(self, items: Int64s, logits: Float32s | None = None) -> dict[str, Float32s]:
+        """Part → (K,) summand of each item's score."""
+        found: dict[str, Float32s] = {}
+        for name, (_, weight) in self.fusion.parts.items():
+            if name in self.lookups:
+                lookup, count = self.lookups[name], self.behaviour.items
+                scale, floor = mixing(np.array([lookup.total]), count)
+                logs = np.log(lookup.at(items) * scale.astype(np.float32) + floor)
+            else:
+                logs = self._logits(items) if logits is None else logits
+                logs = logs - self.constant
+            found[name] = (weight * logs).astype(np.float32)
+        return found
+
+    def _logits(self, items: Int64s) -> Float32s:
+        starts = range(0, len(items), PORTION)
+        rows: Sequence[Float32s] = [
+            self.behaviour.logits_of(self.query, items[start : start + PORTION]) for start in starts
+        ]
+        return np.concatenate([*rows, np.empty(0, dtype=np.float32)])
+
+
+def _nobody() -> Histories:
+    return Histories(
+        users=("",),
+        offsets=np.zeros(2, dtype=np.int64),
+        items=np.empty(0, dtype=np.int32),
+        events=np.empty(0, dtype=np.int8),
+        times=np.empty(0, dtype=np.float64),
+    )
+
+
+_NOTHING = np.empty(0, dtype=np.int64)

@@ -1,0 +1,212 @@
+"""Candidates beside the whole catalogue: nearly the same best items, exactly the same numbers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from clients.advice import Adviser, Scores, Wish
+from clients.bundle import Bundle, BundleManifest, FusionFacts
+from clients.data.dataset import Catalogue, Histories
+from clients.ranking.config import RankingConfig
+from clients.ranking.request import Filters
+from clients.recommenders.local_parts import LOCAL_PARTS, MODEL_PART, fit_local_parts
+from clients.retrieval.errors import UnusableIndexError
+from clients.retrieval.index import index_of
+from clients.serving.config import ServingConfig
+from clients.serving.model import ServedModel
+from clients.text.writer import TextWriter
+from clients.training.personalise import PersonalModel
+from shared.models.behaviour_parameters import initial_parameters
+from shared.models.config import BehaviourConfig
+from shared.models.item_matrix import ItemMatrix
+
+ITEMS, TOPICS, USERS, DIM = 6000, 60, 400, 32
+MODEL = BehaviourConfig(item_dim=DIM, adapter_dim=8, input_dim=8, hidden_dim=8, history_length=20)
+SERVING = ServingConfig(index_from=1, index_probes=16, candidates=600)
+RANDOM = np.random.default_rng(11)
+
+
+def catalogue() -> Catalogue:
+    titles = [f"word{n % 97} word{n * 7 % 503} word{n % 4999}" for n in range(ITEMS)]
+    return Catalogue(
+        item_ids=tuple(f"i{n}" for n in range(ITEMS)),
+        titles=tuple(titles),
+        categories=tuple(f"topic {n % TOPICS}" for n in range(ITEMS)),
+        descriptions=("",) * ITEMS,
+    )
+
+
+def users() -> Histories:
+    """Everybody stays mostly with one topic and prefers what others prefer."""
+    lengths = RANDOM.integers(3, 30, USERS)
+    rows = []
+    for user, length in enumerate(lengths):
+        topic = np.where(RANDOM.random(length) < 0.8, user % TOPICS, RANDOM.integers(TOPICS))
+        rank = (RANDOM.random(length) ** 3 * ITEMS / TOPICS).astype(int)
+        rows.append((topic + TOPICS * rank) % ITEMS)
+    items = np.concatenate(rows).astype(np.int32)
+    return Histories(
+        users=tuple(f"{n:032x}" for n in range(USERS)),
+        offsets=np.cumsum([0, *lengths], dtype=np.int64),
+        items=items,
+        events=np.zeros(len(items), dtype=np.int8),
+        times=np.arange(len(items), dtype=np.float64),
+    )
+
+
+SHOP, HISTORIES = catalogue(), users()
+
+
+def bundle() -> Bundle:
+    centres = RANDOM.normal(size=(TOPICS, DIM))
+    vectors = centres[np.arange(ITEMS) % TOPICS] + RANDOM.normal(size=(ITEMS, DIM))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    items = ItemMatrix(
+        vectors=torch.tensor(vectors, dtype=torch.float32),
+        bias=torch.tensor(RANDOM.normal(size=ITEMS), dtype=torch.float32),
+    )
+    names = (*LOCAL_PARTS, MODEL_PART)
+    manifest = BundleManifest(
+        format=1,
+        created="2030-01-01T00:00:00+00:00",
+        start="initial",
+        encoder="generated",
+        encoder_fingerprint="0" * 64,
+        catalogue="0" * 64,
+        items=ITEMS,
+        users=USERS,
+        events=len(HISTORIES.items),
+        model=MODEL,
+        parts=tuple(LOCAL_PARTS),
+        fusion=FusionFacts(
+            weights=dict(zip(names, (0.4, 0.5, 1.0, 0.6, 0.8), strict=True)),
+            ndcg=0.0,
+            alone=dict.fromkeys(names, 0.0),
+            users=0,
+        ),
+    )
+    personal = PersonalModel(
+        config=MODEL,
+        parameters=initial_parameters(MODEL, 3),
+        items=items,
+        validation=(),
+        steps=0,
+        popularity_scale=0.0,
+    )
+    local = fit_local_parts(HISTORIES, SHOP)
+    return Bundle(manifest=manifest, personal=personal, local=local, index=index_of(items))
+
+
+BUNDLE = bundle()
+INDEXED = ServedModel(BUNDLE, SERVING)
+EXACT = ServedModel(BUNDLE, SERVING.model_copy(update={"index_from": ITEMS + 1}))
+ADVISER = Adviser(
+    SHOP, HISTORIES, BUNDLE.personal.items.vectors.numpy(), RankingConfig(), TextWriter(None)
+)
+
+
+def both(user: int) -> tuple[Scores, Scores, Histories]:
+    history = HISTORIES.take([user])
+    return INDEXED.score(history)[0], EXACT.score(history)[0], history
+
+
+def listed(scores: Scores, history: Histories, k: int, **filters: object) -> list[int]:
+    situation = ADVISER.situation(history, 1e9, filters=Filters.model_validate(filters))
+    advice = ADVISER.advise(scores, history, situation, k, Wish())
+    return [place.item for place in advice.answer.ranked.items]
+
+
+def test_a_small_catalogue_is_scored_exactly_whatever_the_bundle_holds() -> None:
+    assert INDEXED.indexed is not None
+    assert EXACT.indexed is None
+    assert ServedModel(replace(BUNDLE, index=None), SERVING).indexed is None
+
+
+def test_ninety_five_of_the_best_hundred_are_found() -> None:
+    found = []
+    for user in range(0, USERS, 5):
+        few, whole, history = both(user)
+        assert len(few.items) < ITEMS / 3
+        best = set(listed(whole, history, 100))
+        found.append(len(best & set(listed(few, history, 100))) / 100)
+    assert np.mean(found) >= 0.95
+
+
+def test_summands_are_those_of_the_catalogue_but_for_one_constant_a_user() -> None:
+    for user in range(0, USERS, 40):
+        few, whole, _ = both(user)
+        for name, exact in whole.of(few.items).items():
+            difference = few.summands[name] - exact
+            if name == MODEL_PART:
+                assert (difference >= 0).all()  # normalised over fewer items
+                difference = difference - difference.mean()
+            np.testing.assert_allclose(difference, 0, atol=2e-4)
+
+
+def test_any_items_can_be_asked_for_in_any_order() -> None:
+    few, _, _ = both(3)
+    targets = np.array([few.items[5], 17, few.items[0], 4242])
+    asked = few.of(targets)
+    for name, values in few.summands.items():
+        expected = [values[5], values[0]]
+        np.testing.assert_allclose(asked[name][[0, 2]], expected, rtol=1e-5, atol=1e-5)
+        assert np.isfinite(asked[name]).all()
+
+
+@pytest.mark.parametrize("user", [1, 77, 201])
+def test_a_filter_that_takes_the_candidates_gets_the_exact_list_of_what_is_left(user: int) -> None:
+    few, whole, history = both(user)
+    others = np.setdiff1d(np.arange(ITEMS), few.items)[::9]
+    only = [SHOP.item_ids[n] for n in others]
+    found = listed(few, history, 50, only=only)
+    assert len(found) == 50
+    assert found == listed(whole, history, 50, only=only)
+
+
+def test_seen_items_stand_in_where_nothing_else_is_left() -> None:
+    few, whole, history = both(9)
+    seen = sorted({SHOP.item_ids[n] for n in history.items.tolist()})
+    only = [*seen, "i5999", "i5998"]
+    found = listed(few, history, 10, only=only)
+    assert found == listed(whole, history, 10, only=only)
+    assert len(found) == len(set(found)) == min(10, len(only))
+
+
+def test_explanations_add_up_to_the_scores_of_the_list() -> None:
+    few, _, history = both(12)
+    advice = ADVISER.advise(few, history, ADVISER.situation(history, 1e9), 5, Wish(explain=True))
+    totals = [place.total for place in advice.answer.ranked.items]
+    assert [one.total for one in advice.explanations] == pytest.approx(totals, abs=2e-3)
+
+
+def test_users_scored_together_are_scored_as_alone() -> None:
+    together = INDEXED.score(HISTORIES.take([4, 5, 6]))
+    for row, user in enumerate((4, 5, 6)):
+        alone = both(user)[0]
+        assert np.array_equal(together[row].items, alone.items)
+        np.testing.assert_allclose(
+            together[row].candidates().scores, alone.candidates().scores, atol=1e-4
+        )
+
+
+class _Opaque:
+    """Scores the catalogue and nothing less."""
+
+    def scores(self, histories: Histories, /) -> np.ndarray:
+        return np.zeros((len(histories), ITEMS), dtype=np.float32)
+
+
+def test_a_part_that_scores_only_whole_catalogues_is_refused_by_name() -> None:
+    from clients.recommenders.fusion import Fusion, Part
+    from clients.retrieval.candidates import IndexedScoring
+    from clients.serving.states import ServedBehaviour
+
+    behaviour = ServedBehaviour(BUNDLE.personal, INDEXED.states)
+    fusion = Fusion({"opaque": Part(_Opaque(), "shares")}, {"opaque": 1.0})
+    assert BUNDLE.index is not None
+    with pytest.raises(UnusableIndexError, match="opaque"):
+        IndexedScoring(fusion, behaviour, BUNDLE.index, SERVING)
