@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow e2e chaos lint check clean compare-metrics bench-private bench-secagg bench-serving bench-models bench-quality bench-round bench-text bench-ingest fuzz-secagg mutation-secagg test-postgresql
+.PHONY: help browser demo test test-slow e2e chaos lint check clean compare-metrics bench-private bench-secagg bench-serving bench-models bench-quality bench-round bench-text bench-ingest fuzz-secagg mutation-secagg test-postgresql
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 22
@@ -21,13 +21,16 @@ demo: $(STAMP)  ## the main job: three platforms learn from each other, table an
 	$(BIN)/isthmus-lab run quickstart --out runs/quickstart
 
 test: $(STAMP)  ## all tests but the slow ones
-	$(BIN)/python -m pytest -n 2 -m 'not slow'
+	$(BIN)/python -m pytest -n 2 -m 'not slow and not browser'
 
 test-slow: $(STAMP)  ## the slow tests; some read $ISTHMUS_SHARED (default ../shared) and are skipped without it
 	$(BIN)/python -m pytest -m 'slow and not e2e'
 
 test-postgresql: $(STAMP)  ## the node against a real PostgreSQL of its own; skipped where Debian's package is missing
 	$(BIN)/python -m pytest -m slow tests/clients/data/test_postgresql.py
+
+browser: $(STAMP)  ## the pages in a real browser; skipped where Debian's chromium is missing
+	$(BIN)/python -m pytest -m browser tests/browser
 
 e2e: $(STAMP)  ## coordinator and three nodes as processes, in namespaces where permitted: private rounds on real data
 	$(BIN)/python -m pytest -m e2e tests/end_to_end

@@ -15,10 +15,31 @@ from clients.data.problems import Example, Problem
 from clients.data.report import TableSummary, ValidationReport
 
 EXAMPLES_SHOWN: Final = 3
-_STYLE: Final = (
-    "body{font:15px/1.5 system-ui,sans-serif;margin:2rem;max-width:90rem}"
-    "table{border-collapse:collapse}td,th{border:1px solid #bbb;padding:.3rem .6rem;"
-    "text-align:left;vertical-align:top;overflow-wrap:anywhere}"
+_STYLE: Final = """
+:root{color-scheme:light dark;--line:#c9ced6;--soft:#f3f5f8;--ink:#1b2330;--dim:#55606f;
+--rejected:#a3261b;--repaired:#8a5300;--kept:#20633a}
+@media (prefers-color-scheme:dark){:root{--line:#3b4350;--soft:#1e242d;--ink:#e7eaef;--dim:#a9b3c1;
+--rejected:#ff9b8f;--repaired:#f2bd6b;--kept:#83d3a0}}
+body{font:15px/1.5 system-ui,sans-serif;margin:0 auto;padding:1.5rem;max-width:90rem;
+color:var(--ink);background:light-dark(#fff,#141920);overflow-wrap:anywhere}
+h1{font-size:1.5rem;margin:0 0 .5rem}h2{font-size:1rem;font-weight:600;color:var(--dim)}
+table{border-collapse:collapse;width:100%}caption{text-align:left;color:var(--dim);padding:.3rem 0}
+th,td{border-bottom:1px solid var(--line);padding:.45rem .7rem;text-align:left;vertical-align:top}
+th{background:var(--soft);white-space:nowrap}
+td[data-name=rows],td[data-name=share]{text-align:right;font-variant-numeric:tabular-nums}
+td[data-name=table],td[data-name=rows],td[data-name=share]{white-space:nowrap}
+th:nth-child(4),th:nth-child(5){text-align:right}
+td[data-name=outcome] span{font-weight:600}
+.rejected{color:var(--rejected)}.repaired{color:var(--repaired)}.kept{color:var(--kept)}
+@media (max-width:60rem){thead{position:absolute;clip-path:inset(50%);width:1px;overflow:hidden}
+tr{display:block;border:1px solid var(--line);border-radius:.4rem;margin:.6rem 0}
+tbody,table{display:block}caption{display:block}
+td,td[data-name=rows],td[data-name=share]{display:grid;grid-template-columns:5.5rem minmax(0,1fr);
+border:0;padding:.2rem .6rem;text-align:left}
+td::before{content:attr(data-name);color:var(--dim)}}
+"""
+_POLICY: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 )
 _HEADINGS: Final = ("table", "column", "problem", "rows", "share", "outcome", "examples", "remedy")
 
@@ -39,16 +60,21 @@ def as_renderable(report: ValidationReport) -> RenderableType:
     return Group(heading, table)
 
 
-def as_html(report: ValidationReport) -> str:
-    """The report as a ``<section>`` that can stand in any page; every value is escaped."""
-    head = _html_row(_HEADINGS, "th")
-    rows = "".join(_html_row(_cells(p, len(p.examples)), "td") for p in report.problems)
+def as_html(report: ValidationReport, level: int = 3) -> str:
+    """The report as a ``<section>`` that can stand in any page; every value is escaped.
+
+    `level` is that of its heading.
+    """
+    head = "".join(f'<th scope="col">{name}</th>' for name in _HEADINGS)
+    rows = "".join(map(_html_row, report.problems))
     body = (
-        f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>"
+        "<table><caption>What was wrong, and what became of it</caption>"
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
         if rows
         else "<p>No problem found.</p>"
     )
-    return f'<section class="validation"><h3>{escape(_headline(report))}</h3>{body}</section>'
+    heading = f"<h{level}>{escape(_headline(report))}</h{level}>"
+    return f'<section class="validation">{heading}{body}</section>'
 
 
 def _headline(report: ValidationReport) -> str:
@@ -89,14 +115,24 @@ def _examples(examples: Iterable[Example], count: int) -> str:
     return "; ".join(shown) + ("; …" if count > len(shown) else "")
 
 
-def _html_row(cells: Iterable[str], tag: str) -> str:
-    return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+def _html_row(problem: Problem) -> str:
+    cells = zip(_HEADINGS, _cells(problem, len(problem.examples)), strict=True)
+    return "<tr>" + "".join(_html_cell(*cell) for cell in cells) + "</tr>"
+
+
+def _html_cell(name: str, text: str) -> str:
+    """A cell that names its column, for screens too narrow for a table."""
+    style = f' class="{text}"' if name == "outcome" else ""
+    return f'<td data-name="{name}"><span{style}>{escape(text)}</span></td>'
 
 
 def as_page(report: ValidationReport) -> str:
     """The report as a page of its own; it loads nothing and runs nothing."""
     title = escape(f"Ingestion of {report.platform}")
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f"<style>{_STYLE}</style></head><body><h1>{title}</h1>{as_html(report)}</body></html>\n"
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        f"<title>{title}</title><style>{_STYLE}</style></head>"
+        f"<body><main><h1>{title}</h1>{as_html(report, level=2)}</main></body></html>\n"
     )
