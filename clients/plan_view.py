@@ -63,7 +63,7 @@ def _privacy(plan: TrainingPlan, partner: Partner | None) -> str:
     delta = f"{terms.delta(partner.declared_users):.2g}" if partner else "set by declared users"
     trust = (
         "trusting secure aggregation and all partners but "
-        f"{plan.aggregation.colluders} (each adds a share of the noise)"
+        f"{plan.colluders} (each adds a share of the noise)"
         if plan.distributed
         else "trusting nobody else (this node adds all of its noise)"
     )

@@ -137,8 +137,8 @@ class NodePolicy(StrictModel):
             self._refuse("rounds", plan.rounds, self.max_rounds)
         if terms.update_range > self.max_update_range:
             self._refuse("update_range", terms.update_range, self.max_update_range)
-        if terms.colluders < self.min_colluders:
-            self._refuse("colluders", terms.colluders, self.min_colluders)
+        if plan.colluders < self.min_colluders:
+            self._refuse("colluders", plan.colluders, self.min_colluders)
         if plan.encoder.name not in self.encoders:
             self._refuse("encoder", plan.encoder.name, self.encoders)
         columns = {modality.name for modality in plan.model.modalities}

@@ -23,6 +23,7 @@ from shared.models.config import BehaviourConfig, ContentConfig, EncoderChoice
 from shared.models.content_parameters import content_schema, initial_content
 from shared.models.parameters import Float32s, ParameterSchema
 from shared.secagg.errors import DistributedNoiseError
+from shared.secagg.policy import default_colluders
 from shared.secagg.suites import Suite
 from shared.statistics import StatisticsTerms
 
@@ -135,8 +136,9 @@ class Aggregation(StrictModel):
     """Public weights: all the same, or in proportion to declared users."""
     update_range: Annotated[float, Field(gt=0)] = 1.0
     """Largest coordinate of an update that the fixed-point ring represents; larger is clipped."""
-    colluders: Annotated[int, Field(ge=0)] = 0
-    """Partners that may collude with the coordinator without learning more than the sum."""
+    colluders: Annotated[int, Field(ge=0)] | None = None
+    """Partners that may collude with the coordinator without learning more than the sum; None for
+    a third of the others, rounded down."""
     server_learning_rate: Annotated[float, Field(gt=0)] = 1.0
     """Step of the server on the mean update."""
     server_momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -151,6 +153,10 @@ class Aggregation(StrictModel):
     that a poisoning partner cannot move the model further than so many honest ones; 0 = off."""
     suite: CipherSuite = "x25519-aes256"
     """Ciphers of secure aggregation; the hybrids add ML-KEM-768 against later quantum computers."""
+
+    def colluders_among(self, partners: int) -> int:
+        """How many of so many `partners` may collude: as stated, or ⌊(N - 1) / 3⌋."""
+        return default_colluders(partners) if self.colluders is None else self.colluders
 
 
 class TrainingPlan(StrictModel):
@@ -202,7 +208,7 @@ class TrainingPlan(StrictModel):
             raise DistributedNoiseError(f"local.steps = {self.local.steps}, not 1")
         if self.aggregation.weights != "equal":
             raise DistributedNoiseError(f'weights = "{self.aggregation.weights}", not "equal"')
-        if self.aggregation.colluders < 1:
+        if self.colluders < 1:
             raise DistributedNoiseError("colluders = 0, but partners see the sum as well")
         if self.content is not None:
             raise DistributedNoiseError("a content model, but one round is one step of one model")
@@ -219,6 +225,11 @@ class TrainingPlan(StrictModel):
         if self.privacy is not None and self.local.steps % self.privacy.bands:
             raise ValueError("privacy.bands must divide local.steps, or a round has broken turns")
         return self
+
+    @property
+    def colluders(self) -> int:
+        """Partners that may collude with the coordinator."""
+        return self.aggregation.colluders_among(len(self.partners))
 
     @property
     def distributed(self) -> bool:

@@ -94,7 +94,7 @@ def session_policy(plan: TrainingPlan) -> SessionPolicy:
     terms = plan.aggregation
     policy = SessionPolicy(
         partners={p.id: bytes.fromhex(p.identity) for p in plan.partners},
-        colluders=terms.colluders,
+        colluders=plan.colluders,
         length=plan.parameters,
         clip=terms.update_range,
         two_parties=len(plan.partners) == 2,

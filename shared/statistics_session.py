@@ -31,7 +31,7 @@ def statistics_policy(plan: TrainingPlan, release: ReleaseName) -> SessionPolicy
     terms = _terms(plan)
     policy = SessionPolicy(
         partners={p.id: bytes.fromhex(p.identity) for p in plan.partners},
-        colluders=plan.aggregation.colluders,
+        colluders=plan.colluders,
         length=terms.length(release),
         clip=float(_ROOM * max(p.declared_users for p in plan.partners)),
         two_parties=len(plan.partners) == 2,

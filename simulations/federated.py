@@ -156,9 +156,10 @@ class FederatedLab:
         self._plan, self._signature = self._signed_plan()
 
     def _counts_of(self, directory: Path, public_ids: Sequence[Sequence[str]]) -> Counting | None:
-        terms, colluders = self._task.statistics, self._task.aggregation.colluders
+        terms = self._task.statistics
         if terms is None or self._task.privacy is None:
             return None
+        colluders = self._task.aggregation.colluders_among(len(self._data))
         return Counting(directory, terms, self._task.names, public_ids, colluders)
 
     @property

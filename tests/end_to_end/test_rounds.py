@@ -64,6 +64,27 @@ def test_private_rounds_are_charged_and_stay_within_the_budget(tmp_path: Path) -
         assert 3.5 < node.ledger().spent() <= 4.0
 
 
+def test_a_sum_that_was_not_opened_is_not_charged_again(tmp_path: Path) -> None:
+    """Its attempt ends without a reveal; the next sends the kept update under the same charge."""
+    plan, asked = _plan(rounds=1, privacy=PrivacyTerms(epsilon=4.0)), []
+
+    def lose_below_t(number: int, message: Message) -> Message | None:
+        kind, first = message.metadata.message_type, message.metadata.group_id == "1.0"
+        if kind == UNMASK:
+            asked.append(message.metadata.group_id)
+        return None if first and kind == SURVIVORS and number > 1 else message
+
+    failing = Federation(plan, tmp_path / "failing", fault=lose_below_t)
+    failing.run()
+    assert [report.attempt for report in failing.reports] == [0, 1]
+    assert set(asked) == {"1.1"}, "below t nobody is asked for a share"
+    smooth = Federation(plan, tmp_path / "smooth")
+    smooth.run()
+    for number, node in failing.nodes.items():
+        assert len(node.ledger().spends()) == 1
+        assert node.ledger().spent() == smooth.nodes[number].ledger().spent() <= 4.0
+
+
 def test_banded_noise_goes_through_whole_rounds_of_restarted_nodes(tmp_path: Path) -> None:
     plan = _plan(rounds=3, privacy=PrivacyTerms(epsilon=4.0, bands=2))
     federation = Federation(plan, tmp_path, fresh=True)

@@ -12,6 +12,7 @@ from shared.config import parse
 from shared.errors import InvalidValueError, UnknownKeyError
 from shared.models.config import ContentConfig
 from shared.plan import (
+    Aggregation,
     ContentTerms,
     LocalSteps,
     PlanFormatError,
@@ -20,6 +21,7 @@ from shared.plan import (
     read_plan,
 )
 from shared.secagg.errors import DistributedNoiseError
+from shared.start import session_policy
 from tests.plans import KEY, distributed_plan, make_plan, public
 
 
@@ -125,3 +127,13 @@ def test_a_content_model_under_shared_noise_is_refused() -> None:
     plan = distributed_plan()
     with pytest.raises(DistributedNoiseError, match="one model"):
         TrainingPlan.model_validate({**dict(plan), "content": ContentTerms()})
+
+
+@pytest.mark.parametrize(("partners", "expected"), [(2, 0), (3, 0), (4, 1), (7, 2), (10, 3)])
+def test_a_third_of_the_others_may_collude_unless_the_plan_says_how_many(
+    partners: int, expected: int
+) -> None:
+    users = (64,) * partners
+    assert session_policy(make_plan(users)).colluders == expected
+    stated = make_plan(users, aggregation=Aggregation(colluders=0))
+    assert session_policy(stated).colluders == 0

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from shared.secagg import Refusal, Suite
 from shared.secagg.fixed_point import signed
+from tests.shared.secagg.exposure import check_nothing_in_clear, revealed
 from tests.shared.secagg.grid import STAGES, Grid, policy
 
 
@@ -40,6 +41,11 @@ def check_pattern(rules, drops):
     assert aggregate.words == tuple(
         sum(column) for column in zip(*(grid.words[i] for i in uploaders), strict=True)
     )
+    check_nothing_in_clear(grid)
+    revealers = {i for i in rules.ids if grid.active(i, "unmask")}
+    for (dealer, kind), holders in revealed(grid).items():
+        opened = kind == ("self" if dealer in uploaders else "mask")
+        assert holders == (revealers if opened else set()), "of each dealer one secret at most"
     for i in uploaders:
         if grid.active(i, "unmask"):
             verified = grid.nodes[i].verify(grid.results[i], aggregate.ring_sum)
@@ -55,6 +61,9 @@ def check_closed(grid, rules, drops):
         assert "unmask" not in kinds
         assert not any(node.revealed for node in grid.nodes.values())
     assert kinds.count("unmask") < rules.threshold
+    check_nothing_in_clear(grid)
+    for holders in revealed(grid).values():
+        assert len(holders) <= kinds.count("unmask"), "shares leave with a reveal only"
     if survives(rules, drops, "advertise") < rules.survivor_floor:
         assert "share" not in kinds, "a share left a node of a cohort that is too small"
     if survives(rules, drops, "share") < rules.survivor_floor:
