@@ -109,8 +109,9 @@ class BehaviourLSTM(nn.Module):
 
     def start(self, users: int) -> BehaviourState:
         """State of `users` users who have no event yet."""
-        recurrent = torch.zeros(1, 2, users, self.config.hidden_dim)
-        profile = torch.zeros(users, self.config.item_dim)
+        like = self.adapter.weight
+        recurrent = like.new_zeros(1, 2, users, self.config.hidden_dim)
+        profile = like.new_zeros(users, self.config.item_dim)
         return BehaviourState(recurrent=recurrent, profile=profile)
 
     @torch.no_grad()

@@ -78,18 +78,22 @@ class SeenItems:
         empty = torch.empty(0, dtype=torch.int64)
         return cls(rows=empty, items=empty)
 
+    def to(self, device: torch.device) -> SeenItems:
+        """The same pairs on another device."""
+        return SeenItems(rows=self.rows.to(device), items=self.items.to(device))
+
     @classmethod
     def up_to_each(cls, items: Tensor, packing: Packing) -> SeenItems:
         """For each of S packed tokens with `items` (S,): its user's items up to and with it."""
         counts = packing.position + 1
         rows = torch.repeat_interleave(counts)
-        earlier = torch.arange(len(rows)) - (counts.cumsum(0) - counts)[rows]
+        earlier = torch.arange(len(rows), device=rows.device) - (counts.cumsum(0) - counts)[rows]
         place = torch.argsort(packing.order)  # of each user among the live ones
         tokens = packing.starts[earlier] + place[packing.user[rows]]
         return cls(rows=rows, items=items[tokens])
 
     def of(self, start: int, stop: int) -> SeenItems:
         """The pairs of the queries ``start:stop``, renumbered from zero."""
-        bounds = torch.searchsorted(self.rows, torch.tensor([start, stop]))
+        bounds = torch.searchsorted(self.rows, torch.tensor([start, stop], device=self.rows.device))
         part = slice(int(bounds[0]), int(bounds[1]))
         return SeenItems(rows=self.rows[part] - start, items=self.items[part])

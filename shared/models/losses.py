@@ -60,8 +60,9 @@ def next_item_loss(
     Tensor
         (S,) losses in nats, differentiable with respect to `queries`.
     """
+    seen = (seen or SeenItems.none()).to(queries.device)
     if items.trainable:
-        return _Candidates.of(items, negatives).loss(queries, targets, seen or SeenItems.none())
+        return _Candidates.of(items, negatives).loss(queries, targets, seen)
     loss: Tensor = _FrozenCrossEntropy.apply(  # type: ignore[no-untyped-call]
         queries, targets, items, seen, negatives
     )
@@ -77,11 +78,10 @@ class _FrozenCrossEntropy(torch.autograd.Function):
         queries: Tensor,
         targets: Tensor,
         items: ItemMatrix,
-        seen: SeenItems | None,
+        seen: SeenItems,
         negatives: Tensor | None,
     ) -> Tensor:
         candidates = _Candidates.of(items, negatives)
-        seen = seen or SeenItems.none()
         losses, gradients = torch.empty_like(queries[:, 0]), torch.empty_like(queries)
         for start in range(0, len(queries), CHUNK):
             part = slice(start, start + CHUNK)
@@ -109,10 +109,13 @@ class _Candidates:
 
     @classmethod
     def of(cls, items: ItemMatrix, negatives: Tensor | None) -> _Candidates:
+        device = items.vectors.device
+        everything = torch.arange(len(items), device=device)
         if negatives is None:
-            return cls(items, items.vectors, items.bias, torch.arange(len(items)))
-        columns = torch.full((len(items),), -1)
-        columns[negatives] = torch.arange(len(negatives))
+            return cls(items, items.vectors, items.bias, everything)
+        negatives = negatives.to(device)
+        columns = torch.full_like(everything, -1)
+        columns[negatives] = everything[: len(negatives)]
         bias = None if items.bias is None else items.bias[negatives]
         return cls(items, items.vectors[negatives], bias, columns)
 
@@ -142,7 +145,7 @@ class _Candidates:
             logits += self.bias
         if len(self.vectors) < len(self.items):
             logits += math.log(len(self.items) / len(self.vectors))
-        self._leave_out(logits, torch.arange(len(targets)), targets)
+        self._leave_out(logits, torch.arange(len(targets), device=targets.device), targets)
         self._leave_out(logits, seen.rows, seen.items)
         return score, logits
 

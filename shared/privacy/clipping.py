@@ -36,7 +36,7 @@ class ClippedGradient(PrivateGradient):
     @torch.no_grad()
     def release(self) -> None:
         """Divide by the expected batch size and fill every ``p.grad``."""
-        self._sum.fill_gradients(self._sum.take().div_(self.expected_batch_size))
+        self._sum.fill_gradients(self._take_sum().div_(self.expected_batch_size))
 
     def _check_noise(self, noise: SecureGaussian, noise_multiplier: float) -> None:
         """No noise is what this class is for."""

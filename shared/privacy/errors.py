@@ -9,6 +9,7 @@
     ├── InvalidMechanismError        PRIV-004   noise, rate, steps or norm outside their range
     ├── UntrustedNoiseError          PRIV-005   noise that is not from a cryptographic generator
     ├── UnreachableBudgetError       PRIV-006   no noise is enough for the budget
+    ├── ReducedPrecisionError        PRIV-007   float32 products in fewer bits than float32
     ├── PlanBudgetError              PRIV-010   a round would exceed the plan's cap
     ├── LifetimeBudgetError          PRIV-011   a round would exceed the platform's lifetime cap
     ├── LedgerCorruptError           PRIV-012   the ledger was altered or cut short
@@ -68,6 +69,13 @@ class UnreachableBudgetError(PrivacyError):
 
     code = "PRIV-006"
     default_remedy = "take fewer steps, a lower sample rate or a larger epsilon"
+
+
+class ReducedPrecisionError(PrivacyError):
+    """float32 matrices would be multiplied in fewer bits, and norms come out too small."""
+
+    code = "PRIV-007"
+    default_remedy = 'call torch.set_float32_matmul_precision("highest") before private training'
 
 
 class PlanBudgetError(PrivacyError):

@@ -112,7 +112,8 @@ class FormedGradients:
         """The weighted sum."""
         sample = self.sample if kept is None else self.sample[kept]
         weights = weights if kept is None else weights[kept]
-        return (torch.tensordot(weights.to(sample.dtype), sample, 1),)
+        wide = sample.to(torch.promote_types(sample.dtype, torch.float32))
+        return (torch.tensordot(weights.to(wide.dtype), wide, 1),)
 
     def join(self, other: Record) -> Record:
         """Opacus adds up several calls itself."""

@@ -107,12 +107,14 @@ class Lookups:
 
     def weighted_sums(self, weights: Tensor, kept: Tensor | None) -> tuple[Tensor, ...]:
         """Clipped sum as a table of gradients."""
-        delta = self.delta * self.layout.spread(weights)[:, None].to(self.delta.dtype)
+        # at least float32: rounding a user's share up would let more than C through
+        wide = self.delta.to(torch.promote_types(self.delta.dtype, torch.float32))
+        delta = wide * self.layout.spread(weights)[:, None].to(wide.dtype)
         index = self.index
         if kept is not None:
             rows = self.layout.spread(kept).nonzero().squeeze(1)
             delta, index = delta.index_select(0, rows), index.index_select(0, rows)
-        return (torch.zeros_like(self.weight).index_add_(0, index, delta),)
+        return (delta.new_zeros(self.weight.shape).index_add_(0, index, delta),)
 
     def join(self, other: Record) -> Record:
         """Both calls as positions of the same users."""

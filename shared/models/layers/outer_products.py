@@ -92,15 +92,18 @@ class OuterProducts:
 
     def weighted_sums(self, weights: Tensor, kept: Tensor | None) -> tuple[Tensor, ...]:
         """Clipped sums; to be called once where `delta` is owned."""
-        weights = weights.to(self.delta.dtype)
+        weights = weights.to(self._wide)
         rows = None if kept is None else self.layout.spread(kept).nonzero().squeeze(1)
         if self.formed is not None:
             sums = self._sums_of_formed(weights, kept)
             return sums if self.bias is None else (*sums, self._bias_sum(weights, rows))
-        delta = self.layout.scale_(self.delta if self.owned else self.delta.clone(), weights)
+        # at least float32: rounding a user's share up would let more than C through
+        wide = self.delta.to(self._wide)
+        owned = self.owned or wide is not self.delta
+        delta = self.layout.scale_(wide if owned else wide.clone(), weights)
         delta = delta if rows is None else delta.index_select(0, rows)
         sums = tuple(
-            delta.t() @ (tokens if rows is None else tokens.index_select(0, rows))
+            delta.t() @ (tokens if rows is None else tokens.index_select(0, rows)).to(delta.dtype)
             for _, tokens in self.inputs
         )
         return sums if self.bias is None else (*sums, delta.sum(0))
@@ -134,8 +137,8 @@ class OuterProducts:
 
     def _forming_is_cheaper(self, blocks: list[Block]) -> bool:
         """Forming a user's gradient replaces its share of the clipped sum; Gram matrices do not."""
-        if not blocks or self.delta.dtype != self._wide:
-            return False
+        if not blocks or self.delta.dtype != self._wide or self.delta.device.type != "cpu":
+            return False  # user by user is no way for a GPU
         outputs, inputs = self.delta.shape[1], self._width
         steps = max(block.shape[1] for block in blocks)
         fits = self.users * inputs <= _KEPT_SHARE * len(self.delta)

@@ -64,7 +64,7 @@ def run_forward(gates: Tensor, weight: Tensor, live: Sequence[int]) -> Trace:
     cells, squashed = gates.new_empty(tokens, width), gates.new_empty(tokens, width)
     sizes = list(live)
     parts = (gates, *gates.chunk(4, 1), hidden[first:], cells, squashed)
-    minus_one = gates.new_tensor(-1.0)
+    minus_one = gates.new_full((), -1.0)
     before, cell_before = hidden[:0], cells[:0]
     for row, out, into, forget, candidate, output, state, squash in zip(
         *(_steps(part, sizes) for part in parts), strict=True

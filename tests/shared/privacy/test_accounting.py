@@ -79,6 +79,16 @@ def test_two_entries_for_one_batch_would_understate() -> None:
     assert two_entries < 0.6 * correct
 
 
+def test_two_clipped_backward_passes_on_one_batch_would_understate() -> None:
+    """The discriminator's real and generated content clipped one by one: a user weighs 2 C.
+
+    Opacus with gradient accumulation allowed logs such steps as one of twice the rate.
+    """
+    logged = epsilon([_steps(1.0, 0.02, 1000)], 1e-5)
+    correct = epsilon([_steps(0.5, 0.01, 1000)], 1e-5)
+    assert logged < 0.4 * correct
+
+
 def test_nothing_released_costs_nothing() -> None:
     assert epsilon([], 1e-5) == 0
     assert epsilon_prv([], 1e-5) == 0

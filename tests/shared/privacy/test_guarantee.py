@@ -78,9 +78,9 @@ class NoiseOff(SeededGradient):
 class NoiseShrinksWithTheBatch(SeededGradient):
     size = 1
 
-    def accumulate(self, losses: Tensor) -> None:
+    def accumulate(self, losses: Tensor, users: Tensor) -> None:
         self.size = max(1, losses.numel())
-        super().accumulate(losses)
+        super().accumulate(losses, users)
 
     def _draw_noise(self, count: int) -> Tensor:
         return super()._draw_noise(count) / math.sqrt(self.size)
