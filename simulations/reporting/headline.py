@@ -38,12 +38,17 @@ def _gains(found: list[Uplift]) -> str:
 
 
 def _others(found: list[Uplift]) -> str:
-    losses, unclear = _having(found, "loss"), _having(found, "unclear")
+    losses = _having(found, "loss")
+    unclear = [uplift for uplift in _having(found, "unclear") if not uplift.unchanged]
+    unchanged = [uplift.platform for uplift in found if uplift.unchanged]
     parts = []
     if losses:
         parts.append(f"it makes recommendations worse for {_told(losses)}")
     if unclear:
         parts.append(f"it makes no significant difference for {_told(unclear)}")
+    if unchanged:
+        who = listing(unchanged)
+        parts.append(f"it changes nothing for {who}, whose fusion gives it no weight")
     text = ", and ".join(parts)
     return f"{text[:1].upper()}{text[1:]}." if text else ""
 

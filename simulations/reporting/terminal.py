@@ -10,13 +10,14 @@ from rich.text import Text
 
 from simulations.reporting.blocks import add_figures_column, marked, new_table, print_in_blocks
 from simulations.reporting.privacy import short
-from simulations.reporting.uplift import pooled_uplifts, uplifts
+from simulations.reporting.uplift import pooled_uplifts, split_groups, uplifts
 from simulations.reporting.wording import (
     byte_count,
     byte_totals,
     count_of,
     epsilon_text,
     figure,
+    listing,
     longest_first,
     metric_label,
     small_number,
@@ -125,9 +126,14 @@ def _print_uplift(results: Results, console: Console) -> None:
     if not found:
         return
     _line(console, "\nIs joining worth it?", "bold")
-    for uplift in [*found, *pooled_uplifts(results)]:
+    mean, groups = split_groups(pooled_uplifts(results))
+    told = [*found, *mean, *(group for group in groups if group.outcome != "unclear")]
+    for uplift in told:
         sentence = f"{uplift.platform}: {uplift.sentence()}"
         _line(console, sentence, _COLOURS[uplift.outcome])
+    rest = [group.platform for group in groups if group.outcome == "unclear"]
+    if rest:
+        _line(console, f"no significant difference for {listing(rest)}")
     for name, platform in results.platforms.items():
         if platform.situation:
             _line(console, f"{name}: {platform.situation}")

@@ -11,6 +11,8 @@ from simulations.results import Metric, PlatformResults, Results, UpliftInterval
 JOINING: Final = "fusion_vs_local"
 """The comparison that answers the question."""
 
+MACRO_MEAN: Final = "macro mean"
+
 _COMPARED: Final = {
     "federated_dp_vs_local": ("federated_dp_lstm", "local_lstm"),
     "federated_vs_local": ("federated_lstm", "local_lstm"),
@@ -48,6 +50,11 @@ class Uplift:
         return "loss" if self.interval.high < 0 else "unclear"
 
     @property
+    def unchanged(self) -> bool:
+        """Whether no user's list differs: the fusion gave the federation's parts no weight."""
+        return self.interval.low == self.interval.mean == self.interval.high == 0
+
+    @property
     def relative(self) -> bool:
         """Whether the difference can be told in percent of `base`."""
         return bool(self.base)
@@ -70,6 +77,11 @@ class Uplift:
 
     def sentence(self) -> str:
         """What the comparison says, for `JOINING`."""
+        if self.unchanged:
+            return (
+                "joining changes nothing: what the federation adds has no weight in the fusion, "
+                "since it did not help on validation items"
+            )
         metric = metric_label(self.metric)
         figures = f"{self.change} {metric} ({self.interval_words})"
         if self.outcome == "unclear":
@@ -105,13 +117,19 @@ def pooled_uplifts(results: Results, comparison: str = JOINING) -> list[Uplift]:
     bases = [_base(platform, comparison, metric) for platform in results.platforms.values()]
     known = [base for base in bases if base is not None]
     whole = sum(known) / len(bases) if bases and len(known) == len(bases) else None
-    found = [("macro mean", means[metric], whole)] if metric in means else []
+    found = [(MACRO_MEAN, means[metric], whole)] if metric in means else []
     groups = results.slice_uplift.get(comparison, {})
     found += [(f"all users, {group}", interval, None) for group, interval in groups.items()]
     return [
         Uplift(platform=name, comparison=comparison, metric=metric, interval=interval, base=base)
         for name, interval, base in found
     ]
+
+
+def split_groups(pooled: list[Uplift]) -> tuple[list[Uplift], list[Uplift]]:
+    """The macro mean, where there is one, apart from the groups of users."""
+    mean = [uplift for uplift in pooled if uplift.platform == MACRO_MEAN]
+    return mean, [uplift for uplift in pooled if uplift.platform != MACRO_MEAN]
 
 
 def comparisons(results: Results) -> list[str]:

@@ -31,6 +31,12 @@ def test_a_run_where_nobody_gains_says_so_first() -> None:
     assert "no significant difference for p0" in second
 
 
+def test_platforms_whose_fusion_stays_the_same_are_told_apart() -> None:
+    _, second, _ = headline(with_intervals((0.001, -0.01, 0.02), (0.0, 0.0, 0.0)))
+    assert "no significant difference for p0" in second
+    assert "it changes nothing for p1, whose fusion gives it no weight" in second
+
+
 def test_a_run_where_all_gain_has_no_sentence_about_others() -> None:
     sentences = headline(with_intervals((0.01, 0.005, 0.02), (0.01, 0.005, 0.02)))
     assert sentences[0].startswith("Joining the federation is worth it for every platform:")

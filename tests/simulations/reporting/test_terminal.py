@@ -57,6 +57,14 @@ def test_each_platform_gets_one_sentence_on_joining() -> None:
     assert "games: fusion with the federation falls behind" in text
 
 
+def test_groups_of_users_without_a_difference_share_one_line() -> None:
+    groups = {"history 3-4": (0.002, 0.001, 0.003), "rare": (0.0, -1.0, 1.0), "shared": (0, 0, 0)}
+    found = {n: {"mean": m, "low": low, "high": high} for n, (m, low, high) in groups.items()}
+    text = flat(rendered(sample(slice_uplift={"fusion_vs_local": found})))
+    assert "all users, history 3-4: fusion with the federation beats" in text
+    assert "no significant difference for all users, rare and all users, shared" in text
+
+
 def test_privacy_is_told_with_unit_neighbours_adversary_and_accountant() -> None:
     text = flat(rendered(sample()))
     for words in ("ε = 7.90 at δ = 0.0001", "one user at one platform", "add or remove one user"):
