@@ -30,7 +30,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from shared.models.layers.base import PrivateLayer, Record, Recorder
+from shared.models.layers.base import PrivateLayer, Record, Recorder, Sums
 from shared.models.layers.scratch import Scratch
 from shared.privacy.errors import (
     CoupledUsersError,
@@ -231,7 +231,7 @@ class PrivateGradient:
         if kept is not None:
             factors = torch.where(kept, factors, 0.0)
         for record, weights in zip(records, factors.expand_as(squares), strict=True):
-            self._sum.add(record, record.weighted_sums(weights, kept))
+            record.add_weighted(weights, kept, self._sum.parts)
         self._observe(self._norms if kept is None else self._norms[kept])
 
     def _factors(self, squares: Tensor, norms: Tensor) -> Tensor:
@@ -284,11 +284,6 @@ class _FlatSum:
         self._sizes = [parameter.numel() for parameter in parameters]
         self._start()
 
-    def add(self, record: Record, sums: tuple[Tensor, ...]) -> None:
-        for parameter, value in zip(record.parameters, sums, strict=True):
-            if parameter.requires_grad:
-                self._parts[parameter] += value
-
     def take(self) -> Tensor:
         """The sum so far; starts a new one."""
         flat = self._flat
@@ -302,7 +297,7 @@ class _FlatSum:
     def _start(self) -> None:
         device = self._parameters[0].device if self._parameters else None
         self._flat = torch.zeros(sum(self._sizes), dtype=self._dtype, device=device)
-        self._parts = self._split(self._flat)
+        self.parts: Sums = self._split(self._flat)
 
     def _split(self, flat: Tensor) -> dict[nn.Parameter, Tensor]:
         parts = torch.split_with_sizes(flat, self._sizes)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from shared.models.layers.base import PrivateLayer, Record, Recorder
+from shared.models.layers.base import PrivateLayer, Record, Recorder, Sums
 from shared.privacy.accounting import Mechanism
 from shared.privacy.errors import UnsupportedLayerError
 from shared.privacy.gradients import PrivateGradient
@@ -108,12 +108,12 @@ class FormedGradients:
         wide = self.sample.to(torch.promote_types(self.sample.dtype, torch.float32))
         return wide.flatten(1).square().sum(1) if wide.dim() > 1 else wide.square()
 
-    def weighted_sums(self, weights: Tensor, kept: Tensor | None) -> tuple[Tensor, ...]:
-        """The weighted sum."""
+    def add_weighted(self, weights: Tensor, kept: Tensor | None, into: Sums) -> None:
+        """Add the weighted sum."""
+        total = into[self.parameter]
         sample = self.sample if kept is None else self.sample[kept]
         weights = weights if kept is None else weights[kept]
-        wide = sample.to(torch.promote_types(sample.dtype, torch.float32))
-        return (torch.tensordot(weights.to(wide.dtype), wide, 1),)
+        total.add_(torch.tensordot(weights.to(total.dtype), sample.to(total.dtype), 1))
 
     def join(self, other: Record) -> Record:
         """Opacus adds up several calls itself."""

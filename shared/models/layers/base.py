@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from torch import Tensor, nn
 
 from shared.models.layers.scratch import Scratch
+
+Sums = Mapping[nn.Parameter, Tensor]
+"""Sums of gradients by parameter, at least float32."""
 
 
 class Record(Protocol):
@@ -23,13 +27,17 @@ class Record(Protocol):
     def squared_norms(self) -> Tensor:
         """(B,) float; squared L2 norm of each user's gradient over all `parameters`."""
 
-    def weighted_sums(self, weights: Tensor, kept: Tensor | None) -> tuple[Tensor, ...]:
-        """Gradients of the users summed with `weights` (B,), one tensor per parameter.
+    def add_weighted(self, weights: Tensor, kept: Tensor | None, into: Sums) -> None:
+        """Add the gradients of the users, each times its weight, to those of `into`; at most once.
 
         Parameters
         ----------
+        weights
+            (B,) factors.
         kept
             (B,) bool; users left out leave no trace, not even a NaN. None keeps everybody.
+        into
+            Sums by parameter, all of one type; parameters that are not in it are left out.
         """
 
     def join(self, other: Record) -> Record:

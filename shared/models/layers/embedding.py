@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from shared.models.layers.base import PrivateLayer, Record, Recorder
+from shared.models.layers.base import PrivateLayer, Record, Recorder, Sums
 from shared.models.layers.layout import Layout, Owners, layout_of
 from shared.models.packing import Packing
 
@@ -105,16 +105,18 @@ class Lookups:
         users = pairs // self.weight.shape[0]
         return sums.new_zeros(self.users).index_add_(0, users, sums.square().sum(1))
 
-    def weighted_sums(self, weights: Tensor, kept: Tensor | None) -> tuple[Tensor, ...]:
-        """Clipped sum as a table of gradients."""
+    def add_weighted(self, weights: Tensor, kept: Tensor | None, into: Sums) -> None:
+        """Add the clipped sum to the table's."""
+        if self.weight not in into:
+            return
+        total = into[self.weight]
         # at least float32: rounding a user's share up would let more than C through
-        wide = self.delta.to(torch.promote_types(self.delta.dtype, torch.float32))
-        delta = wide * self.layout.spread(weights)[:, None].to(wide.dtype)
+        delta = self.delta.to(total.dtype) * self.layout.spread(weights)[:, None].to(total.dtype)
         index = self.index
         if kept is not None:
             rows = self.layout.spread(kept).nonzero().squeeze(1)
             delta, index = delta.index_select(0, rows), index.index_select(0, rows)
-        return (delta.new_zeros(self.weight.shape).index_add_(0, index, delta),)
+        total.index_add_(0, index, delta)
 
     def join(self, other: Record) -> Record:
         """Both calls as positions of the same users."""

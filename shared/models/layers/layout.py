@@ -32,6 +32,10 @@ class Block(Protocol):
     def rows(self) -> Tensor | slice:
         """The users' rows in the batch."""
 
+    @property
+    def mask(self) -> Tensor | None:
+        """(users, steps, 1) bool, false behind a user's end; None where all are equally long."""
+
     def take(self, tokens: Tensor) -> Tensor:
         """(S, D) → (users, steps, D); behind a user's end stands that user's own first token."""
 
@@ -70,6 +74,7 @@ class Whole:
     shape: tuple[int, int]
     rows: Tensor | slice
     time_major: bool
+    mask: None = None
 
     def take(self, tokens: Tensor) -> Tensor:
         """View of the tokens."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from shared.models.layers.base import Record
+from shared.models.layers.base import Record, Sums
 from shared.models.layers.layout import Block, Dense, Layout
 from shared.models.layers.scratch import Scratch
 
@@ -90,23 +90,23 @@ class OuterProducts:
             result[block.rows] = self._block_norms(block)
         return result
 
-    def weighted_sums(self, weights: Tensor, kept: Tensor | None) -> tuple[Tensor, ...]:
-        """Clipped sums; to be called once where `delta` is owned."""
-        weights = weights.to(self._wide)
+    def add_weighted(self, weights: Tensor, kept: Tensor | None, into: Sums) -> None:
+        """Add the weighted sums; where `delta` is owned, it is lost."""
         rows = None if kept is None else self.layout.spread(kept).nonzero().squeeze(1)
         if self.formed is not None:
-            sums = self._sums_of_formed(weights, kept)
-            return sums if self.bias is None else (*sums, self._bias_sum(weights, rows))
-        # at least float32: rounding a user's share up would let more than C through
-        wide = self.delta.to(self._wide)
-        owned = self.owned or wide is not self.delta
-        delta = self.layout.scale_(wide if owned else wide.clone(), weights)
-        delta = delta if rows is None else delta.index_select(0, rows)
-        sums = tuple(
-            delta.t() @ (tokens if rows is None else tokens.index_select(0, rows)).to(delta.dtype)
-            for _, tokens in self.inputs
-        )
-        return sums if self.bias is None else (*sums, delta.sum(0))
+            self._add_formed(self.formed, weights, kept, into)
+            self._add_bias(weights, rows, into)
+            return
+        delta = self._weighted(weights.to(self._wide))
+        if rows is not None:
+            delta = delta.index_select(0, rows)
+        for weight, tokens in self.inputs:
+            if weight in into:
+                tokens = tokens if rows is None else tokens.index_select(0, rows)
+                total = into[weight]
+                total.addmm_(delta.t().to(total.dtype), tokens.to(total.dtype))
+        if self.bias is not None and self.bias in into:
+            into[self.bias].add_(delta.sum(0))
 
     def join(self, other: Record) -> Record:
         """Both calls as positions of the same users."""
@@ -139,8 +139,10 @@ class OuterProducts:
         """Forming a user's gradient replaces its share of the clipped sum; Gram matrices do not."""
         if not blocks or self.delta.dtype != self._wide or self.delta.device.type != "cpu":
             return False  # user by user is no way for a GPU
-        outputs, inputs = self.delta.shape[1], self._width
         steps = max(block.shape[1] for block in blocks)
+        if steps == 1:
+            return False
+        outputs, inputs = self.delta.shape[1], self._width
         fits = self.users * inputs <= _KEPT_SHARE * len(self.delta)
         return fits and steps * (outputs + inputs) > _FORMING_SPEED * outputs * inputs
 
@@ -180,38 +182,55 @@ class OuterProducts:
         bound = torch.dot(torch.linalg.vector_norm(own, dim=1), lengths)
         return _with_slack(torch.dot(flat, flat), bound)
 
-    def _sums_of_formed(self, weights: Tensor, kept: Tensor | None) -> tuple[Tensor, ...]:
-        formed, outputs = self.formed, self.delta.shape[1]
-        if formed is None:
-            return ()
-        if kept is not None:
-            formed, weights = formed[kept], weights[kept]
-        total = (weights.to(formed.dtype) @ formed).view(outputs, self._width)
-        if self.formed is not None:
-            self.scratch.give_back(self.formed)
-            self.formed = None
-        return torch.split_with_sizes(total, [z.shape[1] for _, z in self.inputs], 1)
+    def _weighted(self, weights: Tensor) -> Tensor:
+        """Delta times its users' weights.
 
-    def _bias_sum(self, weights: Tensor, rows: Tensor | None) -> Tensor:
-        delta, factors = self.delta, self.layout.spread(weights)
+        At least float32: rounding a user's share up would let more than C through.
+        """
+        wide = self.delta.to(self._wide)
+        if self.owned or wide is not self.delta:
+            return self.layout.scale_(wide, weights)
+        return wide * self.layout.spread(weights)[:, None]
+
+    def _add_formed(self, formed: Tensor, weights: Tensor, kept: Tensor | None, into: Sums) -> None:
+        weights = weights.to(formed.dtype)
+        total = weights @ formed if kept is None else weights[kept] @ formed[kept]
+        self.scratch.give_back(formed)
+        self.formed = None
+        widths = [z.shape[1] for _, z in self.inputs]
+        parts = total.view(self.delta.shape[1], self._width).split_with_sizes(widths, 1)
+        for (weight, _), part in zip(self.inputs, parts, strict=True):
+            if weight in into:
+                into[weight].add_(part)
+
+    def _add_bias(self, weights: Tensor, rows: Tensor | None, into: Sums) -> None:
+        if self.bias is None or self.bias not in into:
+            return
+        delta, factors = self.delta, self.layout.spread(weights.to(self.delta.dtype))
         if rows is not None:
             delta, factors = delta.index_select(0, rows), factors.index_select(0, rows)
-        return factors @ delta
+        into[self.bias].add_(factors @ delta)
 
     def _block_norms(self, block: Block) -> Tensor:
-        delta = block.take_masked(self.delta).to(self._wide)
+        steps, outputs = block.shape[1], self.delta.shape[1]
+        gram_is_cheaper = steps * (outputs + self._width) <= outputs * self._width
+        # Gram matrices are masked themselves: they are smaller than what they are made of
+        take = block.take if gram_is_cheaper or steps == 1 else block.take_masked
+        delta = take(self.delta).to(self._wide)
         tokens = [block.take(z).to(self._wide) for _, z in self.inputs]
-        steps = block.shape[1]
         if steps == 1:
             return self._single_token(delta, tokens)
-        gram_is_cheaper = steps * (delta.shape[2] + self._width) <= delta.shape[2] * self._width
         norms = self._gram_norms if gram_is_cheaper else self._passing_norms
-        largest = steps * steps if gram_is_cheaper else delta.shape[2] * self._width
+        largest = steps * steps if gram_is_cheaper else outputs * self._width
         size = max(1, _GRAM_ELEMENTS // largest)
         if size >= len(delta):
-            return norms(delta, tokens)
+            return norms(delta, tokens, block.mask)
         parts = [
-            norms(delta[a : a + size], [z[a : a + size] for z in tokens])
+            norms(
+                delta[a : a + size],
+                [z[a : a + size] for z in tokens],
+                None if block.mask is None else block.mask[a : a + size],
+            )
             for a in range(0, len(delta), size)
         ]
         return torch.cat(parts)
@@ -226,7 +245,7 @@ class OuterProducts:
             squares += _squares(z)
         return squares if self.bias is None else squares.add_(1)
 
-    def _gram_norms(self, delta: Tensor, tokens: list[Tensor]) -> Tensor:
+    def _gram_norms(self, delta: Tensor, tokens: list[Tensor], mask: Tensor | None) -> Tensor:
         users, steps, _ = delta.shape
         outputs = torch.bmm(delta, delta.transpose(1, 2))
         inputs = torch.bmm(tokens[0], tokens[0].transpose(1, 2))
@@ -234,14 +253,17 @@ class OuterProducts:
             inputs.baddbmm_(z, z.transpose(1, 2))
         if self.bias is not None:
             inputs += 1
+        if mask is not None:
+            behind = ~mask
+            inputs.masked_fill_(behind, 0).masked_fill_(behind.transpose(1, 2), 0)
         squares = outputs.diagonal(dim1=1, dim2=2) * inputs.diagonal(dim1=1, dim2=2)
         bound = squares.sqrt_().sum(1)
         flat = (users, steps * steps)
         squared: Tensor = torch.linalg.vecdot(outputs.view(flat), inputs.view(flat))
         return _with_slack(squared.clamp_min_(0), bound)
 
-    def _passing_norms(self, delta: Tensor, tokens: list[Tensor]) -> Tensor:
-        """Gradients of a few users at a time, formed and dropped."""
+    def _passing_norms(self, delta: Tensor, tokens: list[Tensor], _mask: Tensor | None) -> Tensor:
+        """Gradients of a few users at a time, formed and dropped; `delta` is zero where masked."""
         bound = _squares(delta).mul_(self._input_squares(tokens)).sqrt_().sum(1)
         squares = [torch.bmm(delta.transpose(1, 2), z).square_().sum((1, 2)) for z in tokens]
         if self.bias is not None:

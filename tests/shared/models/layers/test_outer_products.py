@@ -37,6 +37,13 @@ def _gradients(record: OuterProducts) -> Tensor:
     return torch.stack(rows)
 
 
+def _weighted(record: OuterProducts, weights: Tensor, kept: Tensor | None) -> Tensor:
+    """(P,) of the record."""
+    into = {p: torch.zeros_like(p, dtype=DOUBLE) for p in record.parameters}
+    record.add_weighted(weights, kept, {p: total.detach() for p, total in into.items()})
+    return torch.cat([into[p].flatten() for p in record.parameters])
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     lengths=st.lists(st.integers(0, 9), min_size=1, max_size=12),
@@ -58,15 +65,16 @@ def test_norms_and_sums_equal_those_of_formed_gradients(
     weights = torch.rand(len(lengths), dtype=DOUBLE)
     kept = (torch.arange(len(lengths)) % 2 == 0) if keep else None
     used = weights if kept is None else weights * kept
-    sums = torch.cat([s.flatten() for s in record.weighted_sums(weights, kept)])
+    sums = _weighted(record, weights, kept)
     torch.testing.assert_close(sums, used @ expected, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("users", [24, 40, 200])
-def test_many_ragged_users_in_several_blocks_keep_their_own_norms(users: int) -> None:
+@pytest.mark.parametrize("outputs", [9, 90], ids=["gradients formed", "Gram matrices"])
+def test_many_ragged_users_in_several_blocks_keep_their_own_norms(users: int, outputs: int) -> None:
     torch.manual_seed(users)
     packing = Packing.from_lengths(torch.randint(0, 12, (users,)))
-    record = _record(Ragged(packing), packing.tokens, (3, 2), 9)
+    record = _record(Ragged(packing), packing.tokens, (outputs // 3, 2), outputs)
     assert len(list(record.layout.blocks())) > 1
     torch.testing.assert_close(record.squared_norms(), _gradients(record).square().sum(1))
 
@@ -80,8 +88,8 @@ def test_every_way_of_computing_the_norm_agrees(steps: int) -> None:
     tokens = [z.view(5, steps, -1) for _, z in record.inputs]
     blocks = list(record.layout.blocks())
     ways = {
-        "gram": record._gram_norms(delta, tokens),
-        "passing": record._passing_norms(delta, tokens),
+        "gram": record._gram_norms(delta, tokens, None),
+        "passing": record._passing_norms(delta, tokens, None),
         "formed": record._form(blocks),
     }
     for norms in ways.values():
@@ -92,11 +100,11 @@ def test_a_formed_gradient_gives_the_same_clipped_sum() -> None:
     torch.manual_seed(0)
     record = _record(Dense(6, 30), 180, (3, 2), 4)
     expected = _gradients(record)
-    record._form(list(record.layout.blocks()))
     weights = torch.rand(6, dtype=DOUBLE)
     for kept in (None, torch.tensor([True, False, True, True, False, True])):
+        record._form(list(record.layout.blocks()))
         used = weights if kept is None else weights * kept
-        sums = torch.cat([s.flatten() for s in record.weighted_sums(weights, kept)])
+        sums = _weighted(record, weights, kept)
         torch.testing.assert_close(sums, used @ expected)
 
 
@@ -157,5 +165,5 @@ def test_what_stood_in_used_memory_before_does_not_reach_the_sum() -> None:
     assert record.formed is not None
     assert record.formed.data_ptr() == used.data_ptr()
     torch.testing.assert_close(norms, expected.square().sum(1))
-    sums = torch.cat([s.flatten() for s in record.weighted_sums(torch.ones(4, dtype=DOUBLE), None)])
+    sums = _weighted(record, torch.ones(4, dtype=DOUBLE), None)
     torch.testing.assert_close(sums, expected.sum(0))
