@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from clients.data.dataset import Histories, Int64s
@@ -110,9 +111,24 @@ def sum_of_rows(matrix: sparse.csr_array, rows: Int64s, weights: Float32s) -> Sp
     parts = [slice(*matrix.indptr[row : row + 2]) for row in rows]
     columns = np.concatenate([matrix.indices[part] for part in parts] or [_NOTHING])
     values = [w * matrix.data[part] for w, part in zip(weights, parts, strict=True)]
-    items, place = np.unique(columns, return_inverse=True)
-    summed = np.bincount(place, np.concatenate(values or [_NOTHING]), minlength=len(items))
-    return items.astype(np.int64), summed.astype(np.float32)
+    return summed(columns, np.concatenate(values or [_NOTHING]))
+
+
+def summed(items: NDArray[np.integer], values: NDArray[np.floating]) -> SparseRow:
+    """Distinct items, rising, and the sum of the values of each; faster than `numpy.unique`."""
+    order = np.argsort(items)
+    ordered = items[order]
+    starts = np.flatnonzero(np.diff(ordered, prepend=-1))
+    if not len(starts):
+        return ordered.astype(np.int64), values.astype(np.float32)
+    sums = np.add.reduceat(values[order], starts)
+    return ordered[starts].astype(np.int64), sums.astype(np.float32)
+
+
+def distinct(items: Int64s) -> Int64s:
+    """Each item once, rising."""
+    ordered = np.sort(items)
+    return ordered[np.flatnonzero(np.diff(ordered, prepend=-1))]
 
 
 SparseRow = tuple[Int64s, Float32s]

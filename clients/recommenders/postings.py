@@ -10,7 +10,7 @@ from scipy import sparse
 
 from clients.data.dataset import Int64s
 from clients.recommenders.base import Float32s
-from clients.recommenders.lookup import Base
+from clients.recommenders.lookup import Base, summed
 
 READ: Final = 200_000
 """Most entries of words that are looked up for a user, the rarest words first: what common words
@@ -78,9 +78,7 @@ class TextLookup:
         parts = [slice(*by_word.indptr[word : word + 2]) for word in self.words[order]]
         items = np.concatenate([by_word.indices[part] for part in parts])
         values = [w * by_word.data[p] for w, p in zip(self.weights[order], parts, strict=True)]
-        sums = np.bincount(items, np.concatenate(values))
-        found = np.flatnonzero(sums)
-        return found, sums[found].astype(np.float32)
+        return summed(items, np.concatenate(values))
 
     def at(self, items: Int64s) -> Float32s:
         """(K,) scores of `items`."""

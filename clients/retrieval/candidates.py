@@ -15,10 +15,10 @@ from typing import Final
 import numpy as np
 
 from clients.advice import Scores
-from clients.data.dataset import Histories, Int64s
+from clients.data.dataset import Float64s, Histories, Int64s
 from clients.recommenders.base import Float32s
 from clients.recommenders.fusion import Fusion, mixing
-from clients.recommenders.lookup import Lookup, Retrieving
+from clients.recommenders.lookup import Lookup, Retrieving, distinct, summed
 from clients.retrieval.errors import UnusableIndexError
 from clients.retrieval.index import VectorIndex
 from clients.serving.config import ServingConfig
@@ -75,7 +75,7 @@ class IndexedScoring:
     def _of_one(self, history: Histories, query: Float32s, near: Int64s) -> Scores:
         lookups = {name: part.lookup(history) for name, (part, _) in self._parts.items()}
         spoken_for = self._strongest(lookups)
-        items = np.unique(np.concatenate([near, spoken_for, self._popular]))
+        items = distinct(np.concatenate([near, spoken_for, self._popular]))
         user = _User(self._fusion, self._behaviour, lookups, query)
         logits = self._behaviour.logits_of(query, items)
         top = float(logits.max())
@@ -85,18 +85,21 @@ class IndexedScoring:
     def _strongest(self, lookups: Mapping[str, Lookup]) -> Int64s:
         """The items for which the parts that read the history have most evidence together."""
         size, most = len(self._index), self._config.candidates
-        rows = {name: lookup.strongest() for name, lookup in lookups.items()}
-        items = np.unique(np.concatenate([row[0] for row in rows.values()] or [_NOTHING]))
+        rows = [(_NOTHING, _NO_VALUES)]
+        silent = []
+        for name, lookup in lookups.items():
+            own, values = lookup.strongest()
+            scale, floor = mixing(np.array([lookup.total]), size)
+            gain = scale / floor, self._parts[name][1]
+            if len(own):
+                rows.append((own, _gained(values, *gain)))
+            else:
+                silent.append((lookup, gain))
+        items, gains = summed(*(np.concatenate(column) for column in zip(*rows, strict=True)))
         if len(items) <= most:
             return items
-        gains = np.zeros(len(items))
-        for name, (own, values) in rows.items():
-            weight, total = self._parts[name][1], lookups[name].total
-            scale, floor = mixing(np.array([total]), size)
-            gain = weight * np.log1p(scale / floor * values)
-            if not len(own):  # popularity: the same for everybody, but it tips the balance
-                gains += weight * np.log1p(scale / floor * lookups[name].at(items))
-            gains[np.searchsorted(items, own)] += gain
+        for lookup, gain in silent:  # popularity: the same for all, but it tips the balance
+            gains += _gained(lookup.at(items), *gain)
         return items[np.argpartition(-gains, most)[:most]]
 
     def _most_popular(self) -> Int64s:
@@ -142,6 +145,11 @@ class _User:
         return np.concatenate([*rows, np.empty(0, dtype=np.float32)])
 
 
+def _gained(values: Float32s, scale: Float64s, weight: float) -> Float32s:
+    """By how much scores raise the logarithm of a probability."""
+    return np.asarray(weight * np.log1p(scale.astype(np.float32) * values), dtype=np.float32)
+
+
 def _nobody() -> Histories:
     return Histories(
         users=("",),
@@ -152,4 +160,4 @@ def _nobody() -> Histories:
     )
 
 
-_NOTHING = np.empty(0, dtype=np.int64)
+_NOTHING, _NO_VALUES = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)

@@ -2,7 +2,8 @@
 
 An inverted file (Jégou, Douze & Schmid, PAMI 2011) by faiss: k-means cells over the vectors, each
 vector stored as what it differs from its cell's centre, one byte a dimension; a query looks into
-the cells nearest to it. An item's bias is one more dimension, so it counts in the search.
+the cells nearest to it. An item's bias is one more dimension, so it counts in the search; zeros
+fill up to a multiple of `ALIGNED`, without which faiss reads vectors number by number.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ TRAINED_ON: Final = 64
 """Vectors a cell that k-means looks at."""
 ROUNDS: Final = 10
 PORTION: Final = 1 << 16
+ALIGNED: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,13 @@ class VectorIndex:
 
         count, dim = vectors.shape
         number = cells_for(count)
-        centres = faiss.IndexFlatIP(dim + 1)
+        wide = width_of(dim)
         index = faiss.IndexIVFScalarQuantizer(
-            centres, dim + 1, number, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT
+            faiss.IndexFlatIP(wide),
+            wide,
+            number,
+            faiss.ScalarQuantizer.QT_8bit,
+            faiss.METRIC_INNER_PRODUCT,
         )
         index.cp.niter, index.cp.seed = ROUNDS, SEED
         index.cp.min_points_per_centroid = 1
@@ -80,8 +86,8 @@ class VectorIndex:
             Cells looked into; more find more and take longer.
         """
         self.cells.nprobe = min(probes, int(self.cells.nlist))
-        one = np.ones((len(queries), 1), dtype=np.float32)
-        _, found = self.cells.search(np.hstack([queries, one]), min(most, len(self)))
+        wide = _widened(queries, np.ones(len(queries), dtype=np.float32))
+        _, found = self.cells.search(wide, min(most, len(self)))
         return [row[row >= 0] for row in found]  # -1 where the cells held fewer
 
     def store(self, path: Path) -> None:
@@ -106,8 +112,8 @@ class VectorIndex:
             cells = faiss.read_index(str(path))
         except RuntimeError as error:
             raise UnusableIndexError("faiss cannot read it", where=str(path)) from error
-        if (cells.ntotal, cells.d) != (items, dim + 1):
-            problem = f"{cells.ntotal} items of {cells.d - 1} dimensions, not {items} of {dim}"
+        if (cells.ntotal, cells.d) != (items, width_of(dim)):
+            problem = f"{cells.ntotal} items of width {cells.d}, not {items} of {width_of(dim)}"
             raise UnusableIndexError(problem, where=str(path))
         return cls(cells)
 
@@ -118,6 +124,11 @@ def index_of(items: ItemMatrix) -> VectorIndex:
     return VectorIndex.build(items.vectors.numpy(), bias)
 
 
+def width_of(dim: int) -> int:
+    """Numbers that the index keeps of an item of `dim` dimensions."""
+    return -(-(dim + 1) // ALIGNED) * ALIGNED
+
+
 def cells_for(items: int) -> int:
     """Number of cells: a power of two near the square root of the number of items."""
     return int(2 ** round(np.log2(max(items, 1)) / 2))
@@ -125,4 +136,12 @@ def cells_for(items: int) -> int:
 
 def _with_bias(vectors: Float32s, bias: Float32s | None, rows: Int64s) -> Float32s:
     extra = np.zeros(len(rows), dtype=np.float32) if bias is None else bias[rows]
-    return np.hstack([vectors[rows], extra[:, None]]).astype(np.float32, copy=False)
+    return _widened(vectors[rows], extra)
+
+
+def _widened(vectors: Float32s, extra: Float32s) -> Float32s:
+    """(B, width) rows: vector, one more number, zeros."""
+    count, dim = vectors.shape
+    wide = np.zeros((count, width_of(dim)), dtype=np.float32)
+    wide[:, :dim], wide[:, dim] = vectors, extra
+    return wide

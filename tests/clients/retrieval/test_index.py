@@ -61,7 +61,7 @@ def test_an_index_of_another_catalogue_or_none_at_all_is_refused(
     index: VectorIndex, tmp_path: Path
 ) -> None:
     index.store(tmp_path / "index")
-    with pytest.raises(UnusableIndexError, match="4000 items of 24"):
+    with pytest.raises(UnusableIndexError, match="4000 items of width 32"):
         VectorIndex.load(tmp_path / "index", ITEMS - 1, DIM)
     (tmp_path / "damaged").write_bytes(b"no index")
     with pytest.raises(UnusableIndexError, match="faiss"):
