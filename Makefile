@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help browser demo test test-slow e2e chaos lint check clean compare-metrics bench-private bench-secagg bench-serving bench-models bench-quality bench-round bench-text bench-ingest fuzz-secagg mutation-secagg test-postgresql
+.PHONY: help browser demo test test-slow e2e chaos lint check clean compare-metrics bench-private bench-secagg bench-serving bench-models bench-quality bench-round bench-text bench-ingest fuzz-secagg fuzz-serving schemathesis mutation-secagg test-postgresql
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 22
@@ -25,6 +25,12 @@ test: $(STAMP)  ## all tests but the slow ones
 
 test-slow: $(STAMP)  ## the slow tests; some read $ISTHMUS_SHARED (default ../shared) and are skipped without it
 	$(BIN)/python -m pytest -m 'slow and not e2e'
+
+schemathesis: $(STAMP)  ## requests generated from the OpenAPI document, hundreds for each operation
+	$(BIN)/python -m pytest -m slow tests/clients/serving/test_openapi.py
+
+fuzz-serving: $(STAMP)  ## 100,000 pieces of nonsense to the service over HTTP: no 5xx
+	$(BIN)/python -m pytest -m slow tests/clients/serving/test_fuzz.py
 
 test-postgresql: $(STAMP)  ## the node against a real PostgreSQL of its own; skipped where Debian's package is missing
 	$(BIN)/python -m pytest -m slow tests/clients/data/test_postgresql.py
