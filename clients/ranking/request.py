@@ -7,7 +7,7 @@ from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from clients.data.dataset import Float64s, Int64s
 from shared.config import StrictModel
@@ -15,6 +15,14 @@ from shared.config import StrictModel
 FEEDBACK_KINDS = ("shown", "clicked", "liked", "disliked", "dismissed")
 """Reactions that a platform reports, by index."""
 
+
+def _whole(value: object) -> object:
+    """5.0 is an integer in JSON Schema (and what some languages write for 5)."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""An integer, however JSON spells it."""
 Text = Annotated[str, Field(max_length=200)]
 ItemIds = Annotated[tuple[Text, ...], Field(max_length=1000)]
 Labels = Annotated[tuple[Text, ...], Field(max_length=100)]
@@ -37,7 +45,7 @@ class Filters(StrictModel):
     """Highest price; items without one are left out."""
     attributes: dict[Text, Labels] = Field(default_factory=dict, max_length=20)
     """Item column → values, one of which the item must have."""
-    suitability_class: int | None = Field(default=None, ge=-1000, le=1000)
+    suitability_class: Whole | None = Field(default=None, ge=-1000, le=1000)
     """The user's class; None: the node's default, which should be the lowest."""
     include_seen: bool = False
     """Also items of the user's own history, whatever the node's default."""

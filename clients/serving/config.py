@@ -23,7 +23,7 @@ class ServingConfig(StrictModel):
     item is scored for every request."""
     index_probes: int = Field(default=32, ge=1, le=4096)
     """Cells of the index that a request looks into; more find more and take longer."""
-    candidates: int = Field(default=3000, ge=100, le=100_000)
+    candidates: int = Field(default=2000, ge=100, le=100_000)
     """Most items that the index finds, and most for which the history's other evidence speaks."""
     batch: int = Field(default=16, ge=1, le=256)
     """Most requests that are scored together."""

@@ -21,6 +21,7 @@ from clients.serving.http.bodies import body_of, documented
 from clients.serving.http.metrics import Metrics
 from clients.serving.http.problems import MEDIA_TYPE
 from clients.serving.http.schemas import (
+    SOMETHING,
     ErasedAnswer,
     EventIn,
     Events,
@@ -54,8 +55,10 @@ SERVE, FEEDBACK, ADMIN = (
     [Depends(Access())],
 )
 ANY = [Depends(Access("serve", "feedback"))]
-UserPath = Annotated[str, Path(min_length=1, max_length=512, description="The platform's id.")]
-ItemPath = Annotated[str, Path(min_length=1, max_length=512)]
+UserPath = Annotated[
+    str, Path(min_length=1, max_length=512, pattern=SOMETHING, description="The platform's id.")
+]
+ItemPath = Annotated[str, Path(min_length=1, max_length=512, pattern=SOMETHING)]
 NOBODY: Final = "0" * 32
 """Pseudonym of everybody who opted out: a user without a history, of whom nothing is kept."""
 Count = Annotated[int, Query(ge=1, le=200, description="Length of the list.")]

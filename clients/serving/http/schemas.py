@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from clients.ranking.request import Filters
+from clients.ranking.request import Filters, Whole
 from shared.config import StrictModel
 from shared.contract import EVENT_TYPES
 
-UserId = Annotated[str, Field(min_length=1, max_length=512, pattern=r"[!-~]|[^\x00-\xa0\s]")]
+SOMETHING: Final = r"[!-~]|[^\x00-\xa0\s]"
+"""At least one character that is no blank."""
+UserId = Annotated[str, Field(min_length=1, max_length=512, pattern=SOMETHING)]
 ItemId = UserId
 Moment = Annotated[float, Field(ge=0, le=4e9, allow_inf_nan=False)]
 EventName = Literal[EVENT_TYPES]  # type: ignore[valid-type]
@@ -23,7 +25,7 @@ class RecommendationRequest(StrictModel):
 
     user: UserId
     """The platform's own id of the user; the service goes on with a pseudonym."""
-    k: Annotated[int, Field(ge=1, le=200)] = 10
+    k: Annotated[Whole, Field(ge=1, le=200)] = 10
     """Length of the list."""
     filters: Annotated[Filters, Field(default_factory=Filters)]
     """What the list may hold."""

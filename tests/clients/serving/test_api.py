@@ -112,6 +112,20 @@ def test_a_text_is_written_for_each_item(world: World, http: httpx.Client) -> No
     assert all(place["text"]["text"] for place in answer["items"])
 
 
+@pytest.mark.parametrize(("k", "status"), [(3, 200), (3.0, 200), (3.5, 422), ("3", 422)])
+def test_an_integer_is_one_however_json_spells_it(
+    world: World, http: httpx.Client, k: object, status: int
+) -> None:
+    body = {"user": user(2), "k": k}
+    answer = http.post("/v1/recommendations", json=body, headers=world.header("serve"))
+    assert answer.status_code == status
+
+
+def test_a_blank_id_is_refused_in_paths_as_in_bodies(world: World, http: httpx.Client) -> None:
+    answer = http.get("/v1/users/%C2%A0/profile", headers=world.header("serve"))
+    assert (answer.status_code, answer.json()["code"]) == (422, "SRV-115")
+
+
 def test_filters_hold(world: World, http: httpx.Client) -> None:
     answer = recommend(
         http, world, user=user(3), filters={"categories": ["cup"], "without": ["i2"]}
