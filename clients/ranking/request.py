@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,8 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Whole = Annotated[int, BeforeValidator(_whole)]
-"""An integer, however JSON spells it."""
+WHOLE: Final = BeforeValidator(_whole)
+"""Last in an annotation of an integer: it may be spelt in any way that JSON has."""
 Text = Annotated[str, Field(max_length=200)]
 ItemIds = Annotated[tuple[Text, ...], Field(max_length=1000)]
 Labels = Annotated[tuple[Text, ...], Field(max_length=100)]
@@ -45,7 +45,7 @@ class Filters(StrictModel):
     """Highest price; items without one are left out."""
     attributes: dict[Text, Labels] = Field(default_factory=dict, max_length=20)
     """Item column → values, one of which the item must have."""
-    suitability_class: Whole | None = Field(default=None, ge=-1000, le=1000)
+    suitability_class: Annotated[int, Field(ge=-1000, le=1000), WHOLE] | None = None
     """The user's class; None: the node's default, which should be the lowest."""
     include_seen: bool = False
     """Also items of the user's own history, whatever the node's default."""

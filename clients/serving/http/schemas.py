@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from clients.ranking.request import Filters, Whole
+from clients.ranking.request import WHOLE, Filters
 from shared.config import StrictModel
 from shared.contract import EVENT_TYPES
 
@@ -25,7 +25,7 @@ class RecommendationRequest(StrictModel):
 
     user: UserId
     """The platform's own id of the user; the service goes on with a pseudonym."""
-    k: Annotated[Whole, Field(ge=1, le=200)] = 10
+    k: Annotated[int, Field(ge=1, le=200), WHOLE] = 10
     """Length of the list."""
     filters: Annotated[Filters, Field(default_factory=Filters)]
     """What the list may hold."""
