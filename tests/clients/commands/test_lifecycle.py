@@ -8,6 +8,9 @@ from typer.testing import CliRunner
 
 from clients.cli import app
 from clients.data.errors import TooManyRejectedError
+from clients.home import NodeHome
+from clients.node_config import read_node_config
+from shared.errors import ConfigError
 from tests.clients.small_shop import USERS, rows, write_events
 
 
@@ -54,3 +57,19 @@ def test_rejected_data_are_reported_all_the_same(node: str, tmp_path: Path) -> N
     report = json.loads((Path(node) / "reports" / "ingestion.json").read_text())
     assert report["problems"][0]["kind"] == "unknown_event"
     assert "<script>" not in (Path(node) / "reports" / "ingestion.html").read_text()
+
+
+def test_a_template_s_settings_are_taken_over_and_options_win(tmp_path: Path) -> None:
+    template = tmp_path / "some.toml"
+    template.write_text('name = "bank"\n[data.events]\npath = "e.csv"\ntime_unit = "seconds"\n')
+    home = NodeHome(tmp_path / "node")
+    arguments = ("--home", str(home.root), "--template", str(template))
+    call("init", *arguments, "--name", "other", "--events", "sqlite:///x.db", "--events-table", "t")
+    events = read_node_config(home, {}).data.events
+    assert (events.time_unit, events.url, events.table) == ("seconds", "sqlite:///x.db", "t")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"colour": 1}'])
+def test_filters_that_are_none_are_refused(node: str, text: str) -> None:
+    with pytest.raises(ConfigError):
+        call("recommend", USERS[0], "--home", node, "--filters", text)
