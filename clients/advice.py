@@ -136,8 +136,6 @@ class Adviser:
         Of texts.
     columns
         Further columns of the items, see `ItemFacts.of`.
-    added
-        (N,) seconds since 1970 at which items came, NaN where unknown.
 
     Raises
     ------
@@ -153,10 +151,9 @@ class Adviser:
         config: RankingConfig,
         writer: TextWriter,
         columns: Mapping[str, Column] | None = None,
-        added: Float64s | None = None,
     ) -> None:
         self.catalogue, self.config, self.writer = catalogue, config, writer
-        self.facts = ItemFacts.of(catalogue, vectors, config, columns, added)
+        self.facts = ItemFacts.of(catalogue, vectors, config, columns)
         self.crowd = Crowd.of(histories, len(catalogue))
         counts = np.bincount(histories.items, minlength=len(catalogue))
         self.popularity: Float64s = counts.astype(np.float64)
@@ -174,10 +171,11 @@ class Adviser:
     ) -> Situation:
         """One user's situation, from the history of that user."""
         items = history.items.astype(np.int64)
+        done = np.isin(history.events, self._completing) if self.facts.requires else None
         return Situation(
             now=now,
             seen=items,
-            completed=items[np.isin(history.events, self._completing)],
+            completed=items[:0] if done is None else items[done],
             feedback=feedback or Feedback(),
             filters=filters or Filters(),
             diversity=diversity,

@@ -14,6 +14,9 @@ class FreshnessConfig(StrictModel):
 
     weight: float = Field(default=0.0, ge=0, le=20)
     """Added to the score of an item that is brand new; 0: age does not count."""
+    attribute: str = ""
+    """Item column that says when an item came, in seconds since 1970 or as ISO 8601 (UTC unless it
+    names a zone); empty: no age is known and none counts."""
     half_life_days: float = Field(default=14.0, gt=0)
     """Age at which half of the weight is left."""
 

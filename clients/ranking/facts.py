@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from clients.data.dataset import Catalogue, Float64s, Int64s
 from clients.ranking.config import RankingConfig
 from clients.ranking.errors import UnusableFactsError
+from clients.ranking.moments import moments, newest
 from shared.contract import CATEGORY_SEPARATOR, PRICE
 
 Float32s = NDArray[np.float32]
@@ -104,6 +105,8 @@ class ItemFacts:
         (N,) float64, NaN where unknown; None where the platform has no such column.
     added
         (N,) seconds since 1970 at which the item came into the catalogue, NaN where unknown.
+    newest
+        Indices of the newest items.
     requires
         What must be completed before each item; None where the platform has no such rule.
     attributes
@@ -118,6 +121,7 @@ class ItemFacts:
     stock: Float64s | None = None
     suitability: Float64s | None = None
     added: Float64s | None = None
+    newest: Int64s | None = None
     requires: Requirements | None = None
     attributes: Mapping[str, Codes] = field(default_factory=dict)
 
@@ -131,7 +135,6 @@ class ItemFacts:
         vectors: Float32s,
         config: RankingConfig,
         columns: Mapping[str, Column] | None = None,
-        added: Float64s | None = None,
     ) -> ItemFacts:
         """Prepare the facts of a catalogue.
 
@@ -152,7 +155,9 @@ class ItemFacts:
         _check_lengths(columns, len(catalogue), len(vectors))
         parts = [split_categories(text) for text in catalogue.categories]
         stock, suitability = config.stock_attribute, config.suitability.attribute
-        special = {PRICE, stock, suitability, config.prerequisites.attribute}
+        came = config.freshness.attribute
+        special = {PRICE, stock, suitability, came, config.prerequisites.attribute}
+        added = moments(_column(columns, came), came) if came else None
         index = {item_id: number for number, item_id in enumerate(catalogue.item_ids)}
         return cls(
             index=index,
@@ -163,6 +168,7 @@ class ItemFacts:
             stock=_numbers(columns, stock) if stock else None,
             suitability=_numbers(columns, suitability) if suitability else None,
             added=added,
+            newest=None if added is None else newest(added),
             requires=_requirements(index, columns, config.prerequisites.attribute),
             attributes={
                 name: Codes.of([_labels(value) for value in column])
@@ -208,13 +214,18 @@ def _groups(parts: list[list[str]], level: int) -> Int64s:
 
 def _numbers(columns: Mapping[str, Column], name: str) -> Float64s:
     """(N,) float64 of a column, NaN where it is empty."""
+    return np.array([_number(value, name) for value in _column(columns, name)], dtype=np.float64)
+
+
+def _column(columns: Mapping[str, Column], name: str) -> Column:
+    """A column that the configuration names."""
     if name not in columns:
         raise UnusableFactsError(
             f"items have no column {name!r}",
             where="[ranking]",
             remedy="map the column in node.toml and ingest again, or take the rule out",
         )
-    return np.array([_number(value, name) for value in columns[name]], dtype=np.float64)
+    return columns[name]
 
 
 def _number(value: object, name: str) -> float:

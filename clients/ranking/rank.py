@@ -57,6 +57,14 @@ class Candidates:
 
         return Candidates(self.items[others], scores, rest)
 
+    def with_these(self, items: Int64s) -> Candidates:
+        """And some more items, where not all are candidates anyway."""
+        if self.more is None:
+            return self
+        others = np.setdiff1d(items, self.items)
+        scores = np.concatenate([self.scores, self.more(others)])
+        return Candidates(np.concatenate([self.items, others]), scores, self.more)
+
     def enough(self, allowed: Mask, least: int) -> Candidates:
         """Candidates among which there are `least` of the allowed items, or all of these."""
         if self.more is None or np.count_nonzero(allowed[self.items]) >= least:
@@ -129,6 +137,8 @@ def rank(
     """
     allowed, filtered = eligible(facts, situation, config)
     size = max(config.pool, POOL_PER_PLACE * k)
+    if config.freshness.weight and facts.newest is not None:
+        candidates = candidates.with_these(facts.newest)
     candidates = candidates.enough(allowed, size)
     pool = _Pool.best(candidates, allowed, situation, facts, config, size, k)
     pool.add_neighbours(situation, config)

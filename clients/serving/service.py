@@ -157,6 +157,7 @@ class Service:
     async def _work_off(self) -> None:
         """Answer what waits, in portions, until nothing waits."""
         while self._waiting:
+            await asyncio.sleep(0)  # requests that have arrived meanwhile come along
             portion = self._waiting[: self.config.batch]
             del self._waiting[: self.config.batch]
             answers = await self._on("scoring", lambda p=portion: self._answers(p))  # type: ignore[misc]

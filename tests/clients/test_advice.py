@@ -33,9 +33,9 @@ FUSION = Fusion(
     },
     {"item_knn": 1.0, "popularity": 0.5},
 )
-CONFIG = RankingConfig(freshness=FreshnessConfig(weight=0.5))
-ADDED = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 1e9])
-ADVISER = Adviser(SHOP, TRAINING, VECTORS, CONFIG, TextWriter(None), added=ADDED)
+CONFIG = RankingConfig(freshness=FreshnessConfig(weight=0.5, attribute="came"))
+CAME = ["0", "0", "0", "", "1970-01-01", "2001-09-09T01:46:40"]
+ADVISER = Adviser(SHOP, TRAINING, VECTORS, CONFIG, TextWriter(None), {"came": CAME})
 
 
 def scored(history: Histories, items: list[int] | None = None) -> Scores:
@@ -91,7 +91,7 @@ def test_generated_content_chooses_the_topic_of_a_blurb() -> None:
 
 def test_all_texts_of_a_request_share_their_time() -> None:
     model = Scripted(lambda a: "x")
-    adviser = Adviser(SHOP, TRAINING, VECTORS, CONFIG, TextWriter(model, seconds=0))
+    adviser = Adviser(SHOP, TRAINING, VECTORS, CONFIG, TextWriter(model, seconds=0), {"came": CAME})
     advice = advised(histories([0]), Wish(text="blurb"), adviser)
     assert {s.reason for text in advice.texts for s in text.sentences} == {"late"}
 
@@ -129,6 +129,13 @@ def test_similar_items_leave_out_the_item_itself() -> None:
     assert by_text
     assert 2 not in [place.item for place in ranked.items]
     assert len(ranked) == 5
+
+
+def test_an_item_that_just_came_is_lifted_by_what_the_column_says() -> None:
+    places = advised(histories([0, 3]), Wish(), only=("i4", "i5")).answer.ranked.items
+    lifted = {place.item: place.adjustments.get("freshness", 0.0) for place in places}
+    assert lifted[5] == pytest.approx(0.5)
+    assert lifted[4] == pytest.approx(0.0, abs=1e-6)
 
 
 def test_a_portrait_can_be_put_into_words() -> None:

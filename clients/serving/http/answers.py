@@ -26,7 +26,7 @@ def recommendation_answer(answered: Answered) -> RecommendationAnswer:
     """A list of recommendations."""
     advice = answered.advice
     ranked = advice.answer.ranked
-    return RecommendationAnswer(
+    return RecommendationAnswer.model_construct(
         items=[_place(answered, row) for row in range(len(ranked.items))],
         fallback=advice.answer.fallback,
         note=advice.note,
@@ -66,7 +66,7 @@ def _place(answered: Answered, row: int) -> Place:
     text = None
     if row < len(advice.texts):
         text = TextOut(text=advice.texts[row].text, source=advice.texts[row].source)
-    return Place(
+    return Place.model_construct(  # ours: checked by the types, not again for every request
         item=catalogue.item_ids[ranked.item],
         title=catalogue.titles[ranked.item],
         score=ranked.total,

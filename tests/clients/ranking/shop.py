@@ -35,7 +35,12 @@ def facts(
     )
     if vectors is None:
         vectors = np.random.default_rng(items).normal(size=(items, 8))
-    return ItemFacts.of(catalogue, vectors.astype(np.float32), config, columns, added)
+    named = dict(columns or {})
+    if added is not None:
+        freshness = config.freshness.model_copy(update={"attribute": "added"})
+        config = config.model_copy(update={"freshness": freshness})
+        named["added"] = [None if np.isnan(value) else value for value in added]
+    return ItemFacts.of(catalogue, vectors.astype(np.float32), config, named)
 
 
 def candidates(*scores: float) -> Candidates:

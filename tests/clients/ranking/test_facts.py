@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from clients.ranking.config import PrerequisiteConfig, RankingConfig
+from clients.ranking.config import FreshnessConfig, PrerequisiteConfig, RankingConfig
 from clients.ranking.errors import UnusableFactsError
 from clients.ranking.facts import Codes
 from tests.clients.ranking.shop import facts
@@ -52,6 +52,20 @@ def test_a_rule_on_a_column_that_is_missing_is_refused() -> None:
         facts(1, config=STOCKED)
     with pytest.raises(UnusableFactsError, match="'needs'"):
         facts(1, config=RankingConfig(prerequisites=PrerequisiteConfig(attribute="needs")))
+
+
+def test_an_item_came_when_its_column_says_whatever_the_spelling() -> None:
+    config = RankingConfig(freshness=FreshnessConfig(attribute="came"))
+    column = ["86400", 86400.0, "1970-01-02", "1970-01-02T01:00:00+01:00", "", None]
+    shop = facts(6, config=config, columns={"came": column})
+    assert shop.added is not None
+    assert shop.added[:4].tolist() == [86400.0] * 4
+    assert np.isnan(shop.added[4:]).all()
+    assert "came" not in shop.attributes
+    with pytest.raises(UnusableFactsError, match="'soon' is no time"):
+        facts(1, config=config, columns={"came": ["soon"]})
+    with pytest.raises(UnusableFactsError, match="'came'"):
+        facts(1, config=config)
 
 
 def test_a_column_of_another_length_is_refused() -> None:

@@ -11,7 +11,7 @@ import torch
 from clients.advice import Adviser, Scores, Wish
 from clients.bundle import Bundle, BundleManifest, FusionFacts
 from clients.data.dataset import Catalogue, Histories
-from clients.ranking.config import RankingConfig
+from clients.ranking.config import FreshnessConfig, RankingConfig
 from clients.ranking.request import Filters
 from clients.recommenders.local_parts import LOCAL_PARTS, MODEL_PART, fit_local_parts
 from clients.retrieval.errors import UnusableIndexError
@@ -210,3 +210,21 @@ def test_a_part_that_scores_only_whole_catalogues_is_refused_by_name() -> None:
     assert BUNDLE.index is not None
     with pytest.raises(UnusableIndexError, match="opaque"):
         IndexedScoring(fusion, behaviour, BUNDLE.index, SERVING)
+
+
+def test_a_new_item_of_which_nothing_speaks_is_lifted_into_the_list() -> None:
+    few, whole, history = both(30)
+    rest = np.setdiff1d(np.arange(ITEMS), few.items)
+    newcomer = int(rest[np.argmax(whole.candidates().scores[rest])])
+    came = ["0"] * ITEMS
+    came[newcomer] = "1000000000"
+    config = RankingConfig(freshness=FreshnessConfig(weight=20.0, attribute="came"))
+    vectors = BUNDLE.personal.items.vectors.numpy()
+    adviser = Adviser(SHOP, HISTORIES, vectors, config, TextWriter(None), {"came": came})
+    situation = adviser.situation(history, 1e9)
+    lists = [
+        [p.item for p in adviser.advise(s, history, situation, 5, Wish()).answer.ranked.items]
+        for s in (few, whole)
+    ]
+    assert newcomer in lists[0]
+    assert lists[0] == lists[1]
