@@ -21,6 +21,8 @@ from clients.ranking.request import FEEDBACK_KINDS, Feedback, Filters, Situation
 from clients.serving.errors import UnknownItemError
 from clients.serving.model import ServedModel
 from clients.serving.users import NewEvent, Users
+from clients.text.assemble import interests_facts
+from clients.text.facts import InterestsText
 from shared.contract import EVENT_TYPES
 
 
@@ -157,6 +159,10 @@ class Engine:
     def profile(self, user: str, zone: str) -> Portrait:
         """What the platform's data say about a user; empty for somebody who is not known."""
         return self.adviser.portrait(self.users.history(user), zone)
+
+    def interests(self, user: str) -> InterestsText:
+        """Facts for a summary of a user's interests; none for somebody who is not known."""
+        return interests_facts(self.profile(user, "UTC"), self.adviser.catalogue)
 
     def take_in(self, events: Sequence[LiveEvent]) -> int:
         """Advance users by events that are on the disk; how many were on items of the catalogue."""

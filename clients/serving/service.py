@@ -10,7 +10,7 @@ stays. *Texting* waits for the language model, so that nobody else does.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, ParamSpec, TypeVar
 
@@ -22,13 +22,14 @@ from clients.bundle import load_bundle
 from clients.bundle_shelf import BundleShelf
 from clients.data.dataset import Catalogue, Histories
 from clients.data.store import LiveEvent, NodeStore, Reaction
+from clients.explaining.wording import Language
 from clients.home import NodeHome
 from clients.ranking.config import RankingConfig
 from clients.serving.config import ServingConfig
 from clients.serving.engine import Answered, Engine, Prepared, Wanted
 from clients.serving.errors import OverloadedError
 from clients.serving.model import ServedModel
-from clients.text.writer import TextWriter
+from clients.text.writer import Sentence, TextWriter
 from shared.errors import IsthmusError
 
 P = ParamSpec("P")
@@ -100,6 +101,14 @@ class Service:
     async def with_engine(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a method of the engine on its own thread."""
         return await self._on("scoring", lambda: call(*args, **kwargs))
+
+    async def summary(self, user: str, language: Language) -> AsyncIterator[Sentence]:
+        """A user's interests in words, each sentence as soon as it is written and checked."""
+        engine = self.engine
+        facts = await self.with_engine(engine.interests, user)
+        written = engine.adviser.writer.stream(facts, language)
+        while (sentence := await self._on("texting", lambda: next(written, None))) is not None:
+            yield sentence
 
     async def take_in(self, events: Sequence[LiveEvent]) -> int:
         """Keep events, then let the engine know; how many were on items of the catalogue.

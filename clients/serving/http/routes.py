@@ -8,10 +8,11 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from clients.advice import Wish
 from clients.data.store import LiveEvent, Reaction
+from clients.explaining.wording import Language
 from clients.ranking.request import Filters
 from clients.serving.engine import Wanted
 from clients.serving.errors import NotReadyError
@@ -34,6 +35,7 @@ from clients.serving.http.schemas import (
     ReactionsAnswer,
     RecommendationAnswer,
     RecommendationRequest,
+    SentenceOut,
     SimilarAnswer,
     SwapAnswer,
 )
@@ -61,6 +63,8 @@ UserPath = Annotated[
 ItemPath = Annotated[str, Path(min_length=1, max_length=512, pattern=SOMETHING)]
 NOBODY: Final = "0" * 32
 """Pseudonym of everybody who opted out: a user without a history, of whom nothing is kept."""
+LINES: Final = "application/x-ndjson"
+InLanguage = Annotated[Language | None, Query(description="The node's default if not given.")]
 Count = Annotated[int, Query(ge=1, le=200, description="Length of the list.")]
 
 
@@ -126,6 +130,24 @@ async def profile(request: Request, user: UserPath) -> Response:
     engine = service.engine
     found = await service.with_engine(engine.profile, _pseudonym(service, user), "UTC")
     return _json(profile_answer(found, engine.adviser.catalogue))
+
+
+@routes.get(
+    "/users/{user}/summary",
+    dependencies=SERVE,
+    response_class=Response,
+    responses={200: {"description": "A `SentenceOut` a line.", "content": {LINES: {}}}},
+)
+async def summary(request: Request, user: UserPath, language: InLanguage = None) -> Response:
+    """A user's interests in words, streamed: one JSON object a line, each a checked sentence."""
+    service = _service(request)
+    chosen = language or request.app.state.language
+    written = service.summary(_pseudonym(service, user), chosen)
+    lines = (
+        SentenceOut(text=one.text, source=one.source).model_dump_json() + "\n"
+        async for one in written
+    )
+    return StreamingResponse(lines, media_type=LINES)
 
 
 @routes.get("/items/{item}/similar", dependencies=SERVE, response_model=SimilarAnswer)

@@ -103,6 +103,13 @@ class TextOut(Out):
     source: Literal["model", "template", "mixed"]
 
 
+class SentenceOut(Out):
+    """One sentence of a streamed text."""
+
+    text: str
+    source: Literal["model", "template"]
+
+
 class Place(Out):
     """One recommended item."""
 

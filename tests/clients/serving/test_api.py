@@ -26,6 +26,7 @@ from tests.clients.serving.world import (
     train,
     user,
 )
+from tests.clients.small_node import KINDS
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +62,7 @@ ROUTES = [
         {"reactions": [{"user": "u", "item": "i1", "kind": "shown"}]},
     ),
     ("GET", "/v1/users/u/profile", "serve", None),
+    ("GET", "/v1/users/u/summary", "serve", None),
     ("GET", "/v1/items/i1/similar", "serve", None),
     ("DELETE", "/v1/users/u", "admin", None),
     ("POST", "/v1/model/swap", "admin", None),
@@ -190,6 +192,18 @@ def test_a_profile_and_similar_items(world: World, http: httpx.Client) -> None:
     assert [one["item"] for one in similar["items"]].count("i0") == 0
     missing = http.get("/v1/items/nothing/similar", headers=world.header("serve"))
     assert (missing.status_code, missing.json()["code"]) == (404, "SRV-116")
+
+
+def test_interests_in_words_come_sentence_by_sentence(world: World, http: httpx.Client) -> None:
+    path = f"/v1/users/{user(6)}/summary"
+    with http.stream("GET", path, headers=world.header("serve")) as answer:
+        lines = [json.loads(line) for line in answer.iter_lines()]
+    assert answer.headers["content-type"].startswith("application/x-ndjson")
+    assert {line["source"] for line in lines} == {"template"}
+    assert any(kind in lines[0]["text"] for kind in KINDS)
+    chinese = http.get(f"{path}?language=zh", headers=world.header("serve")).text
+    assert "\u60a8" in json.loads(chinese.splitlines()[0])["text"]
+    assert http.get("/v1/users/nobody/summary", headers=world.header("serve")).text == ""
 
 
 def test_an_erased_user_is_unknown_everywhere(world: World, http: httpx.Client) -> None:

@@ -17,6 +17,7 @@ PATHS = (
     "/v1/events",
     "/v1/feedback",
     "/v1/users/{}/profile",
+    "/v1/users/{}/summary?language={}",
     "/v1/items/{}/similar",
     "/v1/items/{}/similar?k={}",
     "/v1/users/{}",
