@@ -16,6 +16,7 @@ from safetensors.numpy import save
 
 from shared.errors import FederationError
 from shared.files import write_atomically
+from shared.initial_weights import read_initial
 from shared.optimiser import ServerState, advance
 from shared.plan import TrainingPlan
 from shared.secagg import VerifiedSum
@@ -44,11 +45,20 @@ class GlobalModel:
         The accepted plan.
     path
         File in which the state is kept between processes.
+    initial
+        Folder of pre-trained weights; without it, plans that start from some are refused.
+
+    Raises
+    ------
+    ModelNeededError
+        The kept state cannot be read.
+    InitialWeightsError
+        The plan's pre-trained weights are not at this node.
     """
 
-    def __init__(self, plan: TrainingPlan, path: Path) -> None:
+    def __init__(self, plan: TrainingPlan, path: Path, initial: Path | None = None) -> None:
         self._plan, self._path = plan, path
-        self._round, self._state = _load(path) if path.exists() else (0, ServerState.start(plan))
+        self._round, self._state = _load(path) if path.exists() else _begun(plan, initial)
 
     @property
     def round(self) -> int:
@@ -95,6 +105,10 @@ class GlobalModel:
         tensors = {name: np.ascontiguousarray(getattr(state, name)) for name in NAMES}
         write_atomically(self._path, save(tensors, metadata={"round": str(number)}))
         self._round, self._state = number, state
+
+
+def _begun(plan: TrainingPlan, initial: Path | None) -> tuple[int, ServerState]:
+    return 0, ServerState.start(plan, None if initial is None else read_initial(initial, plan))
 
 
 def _load(path: Path) -> tuple[int, ServerState]:

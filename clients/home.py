@@ -83,6 +83,11 @@ class NodeHome:
         return self.root / "article.key"
 
     @property
+    def initial(self) -> Path:
+        """Folder of public, pre-trained weights that plans may start from."""
+        return self.root / "initial"
+
+    @property
     def models(self) -> Path:
         """Model bundles, and which of them is served."""
         return self.root / "models"

@@ -40,6 +40,9 @@ def _lines(
     yield f"  partners     {', '.join(p.name for p in plan.partners)}"
     yield f"  rounds       {plan.rounds}, {plan.local.steps} local steps each"
     yield f"  encoder      {plan.encoder.name} ({plan.encoder.fingerprint[:16]})"
+    if plan.initial_weights is not None:
+        named = plan.initial_weights
+        yield f"  starts from  weights trained on {named.source} ({named.digest[:16]})"
     for column in plan.model.modalities:
         yield f"  items        texts and the column {column.name} ({column.encoder})"
     yield f"  what is sent {_sent(plan)}"

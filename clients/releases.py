@@ -170,7 +170,7 @@ class ReleaseShelf:
         if card.contract != contract_digest():
             raise ReleaseRefusedError("the card is for another data contract")
         path = self._home.run(card.run_id) / "state.safetensors"
-        own = GlobalModel(known.plan, path)
+        own = GlobalModel(known.plan, path, self._home.initial)
         if own.round != card.round:
             problem = f"the card is for round {card.round}, this node knows round {own.round}"
             raise ReleaseRefusedError(problem, where=f"run {card.run_id}")

@@ -205,7 +205,7 @@ class _Run:
         self._files = SessionFiles(self._directory)
         forget_other_runs(self._directory)
         self._identity = Identity(partner=partner.id, key=node.identity)
-        self._global = GlobalModel(plan, self._directory / "state.safetensors")
+        self._global = GlobalModel(plan, self._directory / "state.safetensors", node.home.initial)
         self._contribution = Contribution(plan, partner, node.data, self._directory, node.ledger)
         self._participant: Participant | None = None
         self._at = (0, 0)

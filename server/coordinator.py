@@ -16,6 +16,7 @@ from server.exchange import exchange
 from server.journal import Journal
 from server.rounds import Deadlines, Opened, RoundLostError, RoundReport, RoundRunner
 from shared.errors import FederationError, IsthmusError
+from shared.initial_weights import read_initial
 from shared.logs import facts
 from shared.optimiser import ServerState, advance
 from shared.plan import TrainingPlan
@@ -105,7 +106,7 @@ class Coordinator:
         ------
         RunFailedError
         """
-        number, state = self._checkpoints.newest() or (0, ServerState.start(self._plan))
+        number, state = self._checkpoints.newest() or (0, self._beginning())
         if number == 0:
             self._checkpoints.save(0, state)
         terms = (self._plan, self._signature, self._settings.deadlines, self._journal)
@@ -121,6 +122,10 @@ class Coordinator:
         if opened is not None:
             self._publish(grid, opened)
         return state
+
+    def _beginning(self) -> ServerState:
+        weights = read_initial(self._settings.directory / "initial", self._plan)
+        return ServerState.start(self._plan, weights)
 
     def _round(
         self,

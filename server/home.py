@@ -68,6 +68,11 @@ class CoordinatorHome:
         return self.link / "state.db"
 
     @property
+    def initial(self) -> Path:
+        """Folder of public, pre-trained weights that plans may start from."""
+        return self.root / "initial"
+
+    @property
     def runs(self) -> Path:
         """One directory a run."""
         return self.root / "runs"

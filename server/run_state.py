@@ -13,7 +13,9 @@ from server.partners import AdmittedPartner, UnknownPartnerError, read_partners
 from shared.config import StrictModel, parse
 from shared.errors import ConfigError, FederationError
 from shared.files import read_json, write_json
+from shared.initial_weights import read_initial, store_initial
 from shared.keyfile import load_identity
+from shared.models.behaviour_parameters import behaviour_schema
 from shared.plan import TrainingPlan
 from shared.protocol import agree
 
@@ -65,7 +67,7 @@ def propose(home: CoordinatorHome, terms: Mapping[str, Any], *, replace: bool) -
 
     Raises
     ------
-    UnfinishedRunError, PlanFileError, ProtocolMismatchError, ConfigError
+    UnfinishedRunError, PlanFileError, ProtocolMismatchError, ConfigError, InitialWeightsError
     """
     current = read_current(home)
     if current is not None and current.state != "finished" and not replace:
@@ -76,6 +78,10 @@ def propose(home: CoordinatorHome, terms: Mapping[str, Any], *, replace: bool) -
     partners = _chosen(home, terms.get("partners"))
     values = {**terms, "run_id": secrets.token_hex(16), "partners": partners}
     plan = parse(TrainingPlan, values, where="plan")
+    weights = read_initial(home.initial, plan)
+    if weights is not None:
+        schema = behaviour_schema(plan.model)
+        store_initial(home.run(plan.run_id) / "initial", schema, weights)
     store_plan(home.run(plan.run_id), plan, plan.sign(load_identity(home.identity)))
     write_state(home, RunState(run_id=plan.run_id))
     write_json(home.current, {"run_id": plan.run_id})

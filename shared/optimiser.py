@@ -31,9 +31,19 @@ class ServerState:
     """Exponential average of the models; equal to `model` when averaging is off."""
 
     @classmethod
-    def start(cls, plan: TrainingPlan) -> ServerState:
-        """State before the first round, the same for everybody who has the plan."""
-        model = plan.initial_model()
+    def start(cls, plan: TrainingPlan, weights: Float32s | None = None) -> ServerState:
+        """State before the first round, the same for everybody who has the plan.
+
+        Parameters
+        ----------
+        weights
+            Pre-trained ones, where the plan names them (`shared.initial_weights`).
+
+        Raises
+        ------
+        InitialWeightsError
+        """
+        model = plan.initial_model(weights)
         return cls(model=model, velocity=np.zeros_like(model), average=model)
 
     def flat(self) -> Float32s:

@@ -18,9 +18,11 @@ from pydantic import Field, model_validator
 from shared.config import StrictModel, parse
 from shared.errors import FederationError
 from shared.hashing import digest
+from shared.initial_weights import InitialWeights, InitialWeightsError
 from shared.models.behaviour_parameters import behaviour_schema, initial_parameters
 from shared.models.config import BehaviourConfig, ContentConfig, EncoderChoice
 from shared.models.content_parameters import content_schema, initial_content
+from shared.models.errors import ParameterVectorError
 from shared.models.parameters import Float32s, ParameterSchema
 from shared.secagg.errors import DistributedNoiseError
 from shared.secagg.policy import default_colluders
@@ -35,7 +37,7 @@ ModelName = Literal["behaviour", "content"]
 CipherSuite = Literal["x25519-aes256", "x25519-chacha20", "hybrid-aes256", "hybrid-chacha20"]
 
 
-_OPTIONAL = ("content", "statistics")
+_OPTIONAL = ("content", "initial_weights", "statistics")
 """Sections that a plan need not have; `privacy` must say so when there is none."""
 
 
@@ -180,6 +182,8 @@ class TrainingPlan(StrictModel):
     """The content model trained beside it; None = behaviour alone."""
     initial_seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 0
     """Public seed of the first global model; every node computes it for itself."""
+    initial_weights: InitialWeights | None = None
+    """Pre-trained weights of the behaviour model instead; every party holds the file."""
     local: LocalSteps
     """Local training."""
     aggregation: Aggregation
@@ -260,12 +264,45 @@ class TrainingPlan(StrictModel):
             entries += tuple((f"content.{name}", shape) for name, shape in content)
         return ParameterSchema(entries)
 
-    def initial_model(self) -> Float32s:
-        """First global model (P,), the same for everybody who has the plan."""
-        parts = [initial_parameters(self.model, self.initial_seed)]
+    def initial_model(self, weights: Float32s | None = None) -> Float32s:
+        """First global model (P,), the same for everybody who has the plan.
+
+        Parameters
+        ----------
+        weights
+            The behaviour model's, where the plan names pre-trained ones.
+
+        Raises
+        ------
+        InitialWeightsError
+            `weights` are not what the plan names.
+        """
+        if self.initial_weights is None:
+            weights = initial_parameters(self.model, self.initial_seed)
+        parts = [self.check_initial(weights)]
         if self.content is not None:
             parts.append(initial_content(self.content.model, self.initial_seed))
         return np.concatenate(parts)
+
+    def check_initial(self, weights: Float32s | None) -> Float32s:
+        """`weights` of the behaviour model, if they are those that the plan names.
+
+        Raises
+        ------
+        InitialWeightsError
+        """
+        if weights is None:
+            raise InitialWeightsError("the plan starts from pre-trained weights, none are given")
+        schema, named = behaviour_schema(self.model), self.initial_weights
+        if named is None:
+            return weights
+        try:
+            found = schema.digest(weights).hex()
+        except ParameterVectorError as error:
+            raise InitialWeightsError(str(error)) from error
+        if found != named.digest:
+            raise InitialWeightsError(f"weights {found}, not {named.digest}")
+        return weights
 
     def split(self, vector: Float32s) -> tuple[Float32s, Float32s]:
         """The behaviour model's part of a (P,) vector, and the content model's, maybe empty."""

@@ -74,6 +74,31 @@ def run(
 
 
 @app.command()
+def pretrain(
+    recipe: Annotated[str, typer.Argument(help="A shipped recipe, or the path of a TOML file.")],
+    data: Annotated[
+        Path | None, typer.Option(help="Folder with the data; for recipes that read one.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the weights.")] = Path("initial"),
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value, any number of times.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of weights, batches and samples.")] = 0,
+) -> None:
+    """Train a start for plans on PUBLIC data, without privacy, and print what a plan says of it.
+
+    The file goes into the folder `initial` of the coordinator and of every node.
+    """
+    from shared.progress import reporter
+    from simulations.pretraining import PublicTraining
+
+    training = PublicTraining(recipe=load_recipe(recipe, sets or ()), data=data, seed=seed)
+    with reporter(Console(stderr=True)) as report:
+        named = training.run(out, report)
+    typer.echo(f'[initial_weights]\nsource = "{named.source}"\ndigest = "{named.digest}"')
+
+
+@app.command()
 def recipes() -> None:
     """List the shipped recipes."""
     table = Table("recipe", "what it does")

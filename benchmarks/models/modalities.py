@@ -59,7 +59,7 @@ def rows() -> Iterator[dict[str, Any]]:
     }
     for name, modalities in choices.items():
         vectors = fused_item_vectors(modalities, shrinkage=0.3)
-        yield {"items": name, **_figures(vectors, platform)}
+        yield {"items": name, **profile_figures(vectors, platform)}
 
 
 def _weak(catalogue: Catalogue) -> Catalogue:
@@ -88,7 +88,7 @@ def _image(catalogue: Catalogue) -> Features:
         return read_features(path, catalogue)[0]
 
 
-def _figures(
+def profile_figures(
     vectors: np.ndarray[Any, np.dtype[np.float32]], platform: PlatformData
 ) -> dict[str, Any]:
     """Of the profile alone: the content model before any training, at its mean latent."""

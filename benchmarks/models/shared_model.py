@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from benchmarks.models.judge import figures
 from clients.recommenders.behaviour import BehaviourScorer
 from clients.training.batches import TrainingSet
@@ -12,6 +14,7 @@ from clients.training.local import LocalTrainer, Protection, StepTerms
 from shared.models.behaviour_parameters import initial_parameters
 from shared.models.config import BehaviourConfig
 from shared.models.item_matrix import ItemMatrix
+from shared.models.parameters import Float32s
 from shared.privacy.accounting import Budget, Mechanism, calibrate_noise
 from simulations.platforms import LabPlatform
 
@@ -45,6 +48,22 @@ def _trained(
     epsilon: Any,
 ) -> dict[str, Any]:
     config = BehaviourConfig(adapter_dim=adapter_dim)
+    start, terms = initial_parameters(config, 0), {"learning_rate": learning_rate}
+    after = trained(platform, config, start, epsilon=epsilon, steps=STEPS, **terms)
+    return figures(BehaviourScorer(config, after, items), platform)
+
+
+def trained(
+    platform: LabPlatform,
+    config: BehaviourConfig,
+    start: Float32s,
+    *,
+    learning_rate: float,
+    epsilon: float | None,
+    steps: int,
+) -> Float32s:
+    """(P,) parameters after `steps` steps on a platform's users, private where epsilon is given."""
+    items = ItemMatrix(vectors=platform.vectors)
     examples = TrainingSet(platform.split.training, config.history_length)
     rate = min(0.5, BATCH / examples.users)
     terms = StepTerms(
@@ -53,17 +72,14 @@ def _trained(
         expected_batch_size=rate * examples.users,
         negatives=1024,
     )
-    protection = _protection(examples.users, rate, epsilon)
-    start = initial_parameters(config, 0)
+    protection = _protection(examples.users, rate, epsilon, steps)
     trainer = LocalTrainer(config, examples, items, terms, protection)
-    after = start + trainer.run(start, STEPS)
-    noise = protection.noise_multiplier if protection else 0.0
-    return {"noise": noise, **figures(BehaviourScorer(config, after, items), platform)}
+    return np.asarray(start + trainer.run(start, steps), dtype=np.float32)
 
 
-def _protection(users: int, rate: float, epsilon: float | None) -> Protection | None:
+def _protection(users: int, rate: float, epsilon: float | None, steps: int) -> Protection | None:
     if epsilon is None:
         return None
-    planned = Mechanism(noise_multiplier=1.0, sample_rate=rate, steps=STEPS)
+    planned = Mechanism(noise_multiplier=1.0, sample_rate=rate, steps=steps)
     noise = calibrate_noise([planned], Budget(epsilon=epsilon, delta=users**-1.1))
     return Protection(clipping_norm=CLIP, noise_multiplier=noise)
