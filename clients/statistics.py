@@ -30,6 +30,7 @@ from shared.statistics import (
     StatisticsTerms,
     article_hash,
     articles_digest,
+    cluster_pair_sum,
     pair_sum,
     popularity_sum,
 )
@@ -100,10 +101,9 @@ class StatisticsContribution:
         The accepted plan and this node's entry in it.
     histories
         Training part of the histories.
-    hashes
-        Keyed hash of each item, by item index.
-    articles
-        The shared articles, in the plan's order.
+    places
+        (N,) place of each item among what is counted, -1 for others (`article_places`,
+        `shared.models.clusters`).
     directory
         Where vectors are kept.
     open_ledger
@@ -113,8 +113,6 @@ class StatisticsContribution:
     ------
     NoStatisticsError
         The plan has no privacy or no statistics.
-    OtherArticlesError
-        `articles` is not the plan's list.
     """
 
     def __init__(
@@ -122,25 +120,21 @@ class StatisticsContribution:
         plan: TrainingPlan,
         partner: Partner,
         histories: Histories,
-        hashes: Sequence[bytes],
-        articles: Sequence[bytes],
+        places: Int64s,
         directory: Path,
         open_ledger: OpenLedger,
     ) -> None:
         if plan.statistics is None or plan.privacy is None:
             raise NoStatisticsError("the plan asks for no private statistics")
         self._terms: StatisticsTerms = plan.statistics
-        if articles_digest(articles) != self._terms.articles:
-            raise OtherArticlesError(f"a list of {len(articles)} articles with another digest")
         delta = plan.privacy.delta(partner.declared_users)
         self._budget = Budget(epsilon=plan.privacy.epsilon, delta=delta)
         self._plan, self._partner, self._histories = plan, partner, histories
         self._directory, self._open_ledger = directory, open_ledger
-        self._length = len(articles)
-        self._places = places_of(hashes, articles)
+        self._length, self._places = self._terms.cells, places
 
     def popularity(self) -> Float32s:
-        """(A,) noisy, weighted popularity of the A shared articles.
+        """(A,) noisy, weighted popularity of the A shared articles, or clusters.
 
         Raises
         ------
@@ -155,7 +149,12 @@ class StatisticsContribution:
         return self._released("popularity", count)
 
     def pairs(self, frequent: Int64s) -> Float32s:
-        """(F * (F - 1) / 2,) noisy, weighted pairs of the F articles at the places `frequent`.
+        """Noisy, weighted pairs of the F articles, or clusters, at the places `frequent`.
+
+        Returns
+        -------
+        Float32s
+            (F * (F - 1) / 2,); of clusters, which must be all of them, (F * (F + 1) / 2,).
 
         Raises
         ------
@@ -163,14 +162,21 @@ class StatisticsContribution:
             The plan counts no pairs, or not of so many articles.
         PlanBudgetError, LifetimeBudgetError, KeptStatisticsError
         """
-        if not self._terms.frequent or len(frequent) > self._terms.frequent:
-            raise NoStatisticsError(f"pairs of {len(frequent)} articles, {self._terms.frequent}")
+        counted, asked = self._terms.pair_cells, len(frequent)
+        if not counted or asked > counted or (self._terms.clusters and asked < counted):
+            raise NoStatisticsError(f"pairs of {asked}, the plan counts those of {counted}")
+        if self._terms.clusters:
+            return self._released("pairs", self._cluster_pairs)
         rank = np.full(self._length + 1, -1, dtype=np.int64)  # the last one is for no place, -1
         rank[frequent] = np.arange(len(frequent))
         places = rank[self._places[self._histories.items]]
         return self._released(
             "pairs", lambda: pair_sum(self._histories.offsets, places, len(frequent))
         )
+
+    def _cluster_pairs(self) -> Float64s:
+        items = self._histories.items.astype(np.int64)
+        return cluster_pair_sum(self._histories.offsets, items, self._places, self._length)
 
     def _released(self, name: ReleaseName, count: Callable[[], Float64s]) -> Float32s:
         path, ledger = self._path(name), self._open_ledger()
@@ -209,6 +215,28 @@ class StatisticsContribution:
             return exact.astype(np.float32)
         noise = SecureGaussian().draw(len(exact)).double().numpy()
         return np.asarray(exact + self._terms.noise_multiplier * noise, dtype=np.float32)
+
+
+def article_places(
+    terms: StatisticsTerms, hashes: Sequence[bytes], articles: Sequence[bytes]
+) -> Int64s:
+    """(N,) place of each item among the shared articles that a plan fixes.
+
+    Parameters
+    ----------
+    hashes
+        Keyed hash of each item, by item index.
+    articles
+        The shared articles, in the plan's order.
+
+    Raises
+    ------
+    OtherArticlesError
+        `articles` is not the plan's list.
+    """
+    if articles_digest(articles) != terms.articles:
+        raise OtherArticlesError(f"a list of {len(articles)} articles with another digest")
+    return places_of(hashes, articles)
 
 
 def places_of(hashes: Sequence[bytes], articles: Sequence[bytes]) -> Int64s:

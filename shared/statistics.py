@@ -5,7 +5,10 @@ what a small shop's own counts lack, and one noisy sum of counts carries it at a
 
 * **popularity** (first release): of each shared article, its events, recent ones weighing more;
 * **pairs** (second release): how many customers met two articles both, among the `frequent`
-  articles that the first release found in greatest demand; or between clusters of the item space.
+  articles that the first release found in greatest demand.
+
+Partners that share no articles count public clusters of the item space instead
+(`shared.models.clusters`), and of pairs those within a cluster as well.
 
 Each user's contribution to each release has an L2 norm of at most 1, partners add noise and mask,
 and only the sum is opened. Neighbouring: one user at one platform, add or remove; a release is one
@@ -22,11 +25,11 @@ from __future__ import annotations
 import hmac
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from shared.config import StrictModel
 from shared.hashing import digest
@@ -56,21 +59,38 @@ class StatisticsTerms(StrictModel):
     """SHA-256 of the list of shared articles that all partners count (see `articles_digest`)."""
     article_count: Annotated[int, Field(ge=0, le=2_000_000)] = 0
     """Length of that list."""
+    clusters: Annotated[int, Field(ge=0, le=1000, exclude_if=lambda value: not value)] = 0
+    """Clusters of the item space that are counted in place of articles; 0 counts articles."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if self.clusters and (self.articles or self.article_count):
+            raise ValueError("count articles or clusters, not both")
+        return self
+
+    @property
+    def cells(self) -> int:
+        """What is counted: articles or clusters."""
+        return self.clusters or self.article_count
 
     @property
     def releases(self) -> tuple[ReleaseName, ...]:
         """What is released, in this order."""
-        return ("popularity", "pairs") if self.pair_articles > 1 else ("popularity",)
+        return ("popularity", "pairs") if self.pair_cells > 1 else ("popularity",)
 
     @property
-    def pair_articles(self) -> int:
-        """Articles whose pairs are counted: as many as there are, `frequent` at most."""
+    def pair_cells(self) -> int:
+        """Articles or clusters whose pairs are counted: `frequent` of the articles at most."""
+        if self.clusters:
+            return self.clusters if self.frequent else 0
         return min(self.frequent, self.article_count)
 
     def length(self, release: ReleaseName) -> int:
         """Numbers in a release."""
-        count = self.pair_articles
-        return self.article_count if release == "popularity" else count * (count - 1) // 2
+        count = self.pair_cells
+        if release == "popularity":
+            return self.cells
+        return count * (count + 1) // 2 if self.clusters else count * (count - 1) // 2
 
     def mechanism(self) -> Mechanism:
         """What each release costs a partner that adds the noise itself."""
@@ -145,13 +165,44 @@ def pair_sum(offsets: Int64s, places: Int64s, count: int) -> Float64s:
     return _clipped_sum(owner[first], cells, weights, count * (count - 1) // 2)
 
 
+def cluster_pair_sum(offsets: Int64s, items: Int64s, clusters: Int64s, count: int) -> Float64s:
+    """(count * (count + 1) / 2,) users who met different items of both clusters of each pair.
+
+    Parameters
+    ----------
+    offsets
+        As for `popularity_sum`.
+    items
+        (E,) item of each event.
+    clusters
+        (N,) cluster of each item, -1 for items of none.
+
+    Returns
+    -------
+    Float64s
+        Upper triangle with diagonal, row after row; each user clipped to norm 1.
+    """
+    users = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    known = clusters[items] >= 0
+    met = np.unique(users[known] * np.int64(len(clusters)) + items[known])
+    owner, place = met // max(len(clusters), 1), clusters[met % max(len(clusters), 1)]
+    first, second = _pairs_within(owner)
+    low = np.minimum(place[first], place[second])
+    high = np.maximum(place[first], place[second])
+    length = count * (count + 1) // 2
+    cells = np.unique(owner[first] * length + low * count - low * (low - 1) // 2 + high - low)
+    return _clipped_sum(cells // length, cells % length, np.ones(len(cells)), length)
+
+
 def most_wanted(popularity: Float64s, count: int) -> Int64s:
     """Places of the `count` articles of greatest released popularity, in order of place."""
     order = np.argsort(-popularity, kind="stable")[:count]
     return np.sort(order).astype(np.int64)
 
 
-def pair_matrix(released: Float64s, count: int, deviation: float) -> Float64s:
+def pair_matrix(
+    released: Float64s, count: int, deviation: float, *, diagonal: bool = False
+) -> Float64s:
     """(count, count) symmetric matrix of pairs; what noise alone may have made is zero.
 
     Parameters
@@ -160,11 +211,13 @@ def pair_matrix(released: Float64s, count: int, deviation: float) -> Float64s:
         What `pair_sum` of all partners and the noise add up to.
     deviation
         Standard deviation of the noise in it.
+    diagonal
+        `released` is of `cluster_pair_sum`.
     """
     believed = np.where(released > THRESHOLD * deviation, released, 0.0)
     matrix = np.zeros((count, count))
-    matrix[np.triu_indices(count, 1)] = believed
-    return matrix + matrix.T
+    matrix[np.triu_indices(count, 0 if diagonal else 1)] = believed
+    return matrix + np.triu(matrix, 1).T
 
 
 def _clipped_sum(users: Int64s, cells: Int64s, weights: Float64s, length: int) -> Float64s:

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors.numpy import load_file, save
 
 from clients.recommenders.base import Recommender
 from clients.recommenders.pooled import PooledItemKNN, PooledPopularity
 from clients.rounds import Node
-from clients.statistics import hashed_articles, places_of, read_article_key
+from clients.statistics import article_places, hashed_articles, read_article_key
 from shared.files import write_atomically
+from shared.models.clusters import item_clusters
 from shared.plan import TrainingPlan
 from shared.statistics import (
     KEY_BYTES,
@@ -59,11 +61,10 @@ class PooledCounts:
             POOLED_POPULARITY: PooledPopularity(self.popularity, self.places)
         }
         if self.pairs.any():
-            items = np.full(len(self.popularity), -1, dtype=np.int64)
-            carried = np.flatnonzero(self.places >= 0)
-            items[self.places[carried]] = carried
+            rank = np.full(len(self.popularity) + 1, -1, dtype=np.int64)  # the last is for -1
+            rank[self.frequent] = np.arange(len(self.frequent))
             wanted = self.popularity[self.frequent]
-            found[POOLED_KNN] = PooledItemKNN(self.pairs, wanted, items[self.frequent])
+            found[POOLED_KNN] = PooledItemKNN(self.pairs, wanted, rank[self.places])
         return found
 
 
@@ -82,6 +83,8 @@ class Counting:
         Public id of each item of each platform.
     colluders
         Partners that may collude, from the plan.
+    vectors
+        Item vectors of each platform; their clusters are counted where the terms ask for clusters.
     """
 
     def __init__(
@@ -91,39 +94,41 @@ class Counting:
         names: Sequence[str],
         public_ids: Sequence[Sequence[str]],
         colluders: int,
+        vectors: Sequence[NDArray[np.float32]] = (),
     ) -> None:
-        key = _key(directory / "article.key")
         self._path, self._names = directory / "statistics.safetensors", names
-        self._hashes = [hashed_articles(key, ids) for ids in public_ids]
-        self._articles = shared_articles(self._hashes, colluders)
-        self.terms = terms.model_copy(
-            update={
-                "articles": articles_digest(self._articles),
-                "article_count": len(self._articles),
-            }
-        )
+        if terms.clusters:
+            self._places = [item_clusters(one, terms.clusters) for one in vectors]
+            self.terms = terms
+            return
+        key = _key(directory / "article.key")
+        hashes = [hashed_articles(key, ids) for ids in public_ids]
+        articles = shared_articles(hashes, colluders)
+        found = {"articles": articles_digest(articles), "article_count": len(articles)}
+        self.terms = terms.model_copy(update=found)
+        self._places = [article_places(self.terms, one, articles) for one in hashes]
 
     def release(self, plan: TrainingPlan, nodes: Mapping[int, Node]) -> dict[str, PooledCounts]:
         """Run the releases of `plan` unless that was done; by platform, what its node learns."""
         if not self._path.exists():
-            hashes = dict(enumerate(self._hashes, start=1))
-            self._store(run_statistics(plan, nodes, hashes, self._articles))
+            self._store(run_statistics(plan, nodes, dict(enumerate(self._places, start=1))))
         kept = load_file(self._path)
         return {
             name: PooledCounts(
                 popularity=kept["popularity"],
-                places=places_of(hashes, self._articles),
+                places=places,
                 frequent=kept["frequent"],
                 pairs=kept["pairs"],
             )
-            for name, hashes in zip(self._names, self._hashes, strict=True)
+            for name, places in zip(self._names, self._places, strict=True)
         }
 
     def _store(self, released: ReleasedStatistics) -> None:
         count = len(released.frequent)
         pairs = np.zeros((count, count))
         if count:
-            pairs = pair_matrix(released.pairs, count, released.pairs_deviation)
+            clusters, deviation = bool(self.terms.clusters), released.pairs_deviation
+            pairs = pair_matrix(released.pairs, count, deviation, diagonal=clusters)
         tensors = {
             "popularity": released.popularity,
             "frequent": released.frequent,

@@ -160,7 +160,8 @@ class FederatedLab:
         if terms is None or self._task.privacy is None:
             return None
         colluders = self._task.aggregation.colluders_among(len(self._data))
-        return Counting(directory, terms, self._task.names, public_ids, colluders)
+        vectors = [data.vectors for data in self._data]
+        return Counting(directory, terms, self._task.names, public_ids, colluders, vectors)
 
     @property
     def plan(self) -> TrainingPlan:

@@ -7,7 +7,7 @@ handed over in memory; carrying them over Flower is not built yet (see docs/priv
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,13 +37,13 @@ class ReleasedStatistics:
     Attributes
     ----------
     popularity
-        (A,) noisy popularity of the shared articles, in weighted users.
+        (A,) noisy popularity of the shared articles or clusters, in weighted users.
     popularity_deviation
         Standard deviation of its noise.
     frequent
-        (F,) places of the articles whose pairs were counted.
+        (F,) places of those whose pairs were counted.
     pairs
-        (F * (F - 1) / 2,) noisy pairs; empty where none were counted.
+        Noisy pairs, see `StatisticsContribution.pairs`; empty where none were counted.
     pairs_deviation
         Standard deviation of their noise.
     """
@@ -58,8 +58,7 @@ class ReleasedStatistics:
 def run_statistics(
     plan: TrainingPlan,
     nodes: Mapping[int, Node],
-    hashes: Mapping[int, Sequence[bytes]],
-    articles: Sequence[bytes],
+    places: Mapping[int, Int64s],
 ) -> ReleasedStatistics:
     """Both releases of `plan`, one after the other.
 
@@ -67,19 +66,17 @@ def run_statistics(
     ----------
     nodes
         Partner id → node.
-    hashes
-        Partner id → keyed hash of each item of its catalogue.
-    articles
-        The shared articles, as the plan fixes them.
+    places
+        Partner id → (N,) place of each item of its catalogue among what is counted, or -1.
 
     Raises
     ------
     PrivacyError
-        A node refuses: its budget, its policy or the list of articles.
+        A node refuses: its budget or its policy.
     shared.secagg.Refusal
     """
     counted = {
-        partner.id: _contribution(plan, partner, nodes[partner.id], hashes[partner.id], articles)
+        partner.id: _contribution(plan, partner, nodes[partner.id], places[partner.id])
         for partner in plan.partners
     }
     first = _masked_sum(
@@ -90,7 +87,7 @@ def run_statistics(
     if terms is None or "pairs" not in terms.releases:
         frequent, pairs, deviation = np.zeros(0, dtype=np.int64), np.zeros(0), 0.0
     else:
-        frequent = most_wanted(first, terms.pair_articles)
+        frequent = most_wanted(first, terms.pair_cells)
         vectors = {i: one.pairs(frequent) for i, one in counted.items()}
         pairs = _masked_sum(plan, "pairs", frequent.tobytes(), nodes, vectors)
         deviation = noise_deviation(plan, everybody, "pairs")
@@ -106,17 +103,13 @@ def run_statistics(
 
 
 def _contribution(
-    plan: TrainingPlan,
-    partner: Partner,
-    node: Node,
-    hashes: Sequence[bytes],
-    articles: Sequence[bytes],
+    plan: TrainingPlan, partner: Partner, node: Node, places: Int64s
 ) -> StatisticsContribution:
     node.policy.check(plan, bytes.fromhex(partner.identity))
     directory = node.home.run(plan.run_id)
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     return StatisticsContribution(
-        plan, partner, node.data.histories, hashes, articles, directory, node.ledger
+        plan, partner, node.data.histories, places, directory, node.ledger
     )
 
 

@@ -1,7 +1,8 @@
 """What the federation's private statistics add to a node's own counts, as recommenders.
 
 They are fitted like the others, on the node's own data, but score with released sums over all
-partners' users (`shared.statistics`): post-processing, so they cost no further privacy.
+partners' users (`shared.statistics`): post-processing, so they cost no further privacy. What is
+said here of articles holds for clusters of the item space, of which a node has several items each.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
 from clients.data.dataset import Catalogue, Histories
@@ -24,7 +24,8 @@ class PooledPopularity:
     Parameters
     ----------
     popularity
-        (A,) released popularity of the shared articles.
+        (A,) released popularity of the shared articles; that of a cluster is divided among the
+        items that this node has of it.
     places
         (N,) place of each item among them, -1 for items of this node alone.
     """
@@ -35,8 +36,10 @@ class PooledPopularity:
 
     def fit(self, histories: Histories, catalogue: Catalogue) -> Self:
         """Look up the catalogue's items; nothing of `histories` is read."""
-        known = np.append(np.maximum(self._popularity, 0.0), 0.0)  # the last one is for -1
-        values = known[self._places]
+        carried = self._places[self._places >= 0]
+        items = np.bincount(carried, minlength=len(self._popularity))
+        each = np.maximum(self._popularity, 0.0) / np.maximum(items, 1)
+        values = np.append(each, 0.0)[self._places]  # the last one is for -1
         self._scores = (values / max(values.max(initial=0.0), 1e-12)).astype(np.float32)
         return self
 
@@ -59,40 +62,32 @@ class PooledItemKNN:
         (F, F) symmetric, not negative.
     popularity
         (F,) released popularity of the same articles.
-    items
-        (F,) item index of each at this node, -1 where it does not carry the article.
+    places
+        (N,) place of each item of this node among them, -1 for others.
     decay
         Weight ``decay ** age`` of an item of the history, age 0 for the latest.
     """
 
     def __init__(
-        self,
-        pairs: Float64s,
-        popularity: Float64s,
-        items: NDArray[np.int64],
-        *,
-        decay: float = 0.8,
+        self, pairs: Float64s, popularity: Float64s, places: Int64s, *, decay: float = 0.8
     ) -> None:
-        self._pairs, self._popularity, self._items = pairs, popularity, items
+        scale = np.sqrt(np.maximum(popularity, 1.0))
+        self._similarities = (pairs / np.outer(scale, scale)).astype(np.float32)
+        carried = np.flatnonzero(places >= 0)
+        entries = (np.ones(len(carried), dtype=np.float32), (carried, places[carried]))
+        self._belongs = sparse.csr_array(entries, shape=(len(places), len(popularity)))
         self.decay = decay
-        self._similarities: sparse.csr_array | None = None
         self._back_off: Float32s | None = None
 
     def fit(self, histories: Histories, catalogue: Catalogue) -> Self:
-        """Compute the similarities of the articles carried here; histories only break ties."""
-        carried = self._items >= 0
-        items = self._items[carried]
-        scale = np.sqrt(np.maximum(self._popularity[carried], 1.0))
-        values = sparse.coo_array(self._pairs[np.ix_(carried, carried)] / np.outer(scale, scale))
-        entries = (values.data.astype(np.float32), (items[values.row], items[values.col]))
-        shape = (len(catalogue), len(catalogue))
-        self._similarities = sparse.csr_array(entries, shape=shape)
+        """Histories only break ties."""
         self._back_off = np.float32(BACK_OFF) * relative_popularity(histories, len(catalogue))
         return self
 
     def scores(self, histories: Histories) -> Float32s:
         """(B, N) similarity of each item to each history."""
-        if self._similarities is None or self._back_off is None:
-            raise NotFittedError("pooled item kNN has no similarities")
+        if self._back_off is None:
+            raise NotFittedError("pooled item kNN is not fitted")
         weights = history_matrix(histories, len(self._back_off), self.decay).astype(np.float32)
-        return np.asarray((weights @ self._similarities).toarray() + self._back_off)
+        wanted = (weights @ self._belongs) @ self._similarities
+        return np.asarray((self._belongs @ wanted.T).T + self._back_off, dtype=np.float32)

@@ -15,6 +15,7 @@ from clients.statistics import (
     NoStatisticsError,
     OtherArticlesError,
     StatisticsContribution,
+    article_places,
     hashed_articles,
     read_article_key,
 )
@@ -39,9 +40,8 @@ def _contribution(plan: TrainingPlan, one: Node, articles: list[bytes]) -> Stati
     directory = one.home.run(plan.run_id)
     directory.mkdir(parents=True, exist_ok=True)
     partner = plan.partners[0]
-    return StatisticsContribution(
-        plan, partner, one.data.histories, HASHES, articles, directory, one.ledger
-    )
+    places = article_places(plan.statistics or TERMS, HASHES, articles)
+    return StatisticsContribution(plan, partner, one.data.histories, places, directory, one.ledger)
 
 
 @pytest.fixture

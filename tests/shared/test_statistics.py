@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from shared.statistics import (
     StatisticsTerms,
     article_hash,
     articles_digest,
+    cluster_pair_sum,
     most_wanted,
     pair_matrix,
     pair_sum,
@@ -107,3 +109,35 @@ def test_pairs_are_counted_of_as_many_articles_as_there_are() -> None:
     terms = StatisticsTerms(frequent=10, article_count=4)
     assert terms.length("pairs") == 6
     assert StatisticsTerms(frequent=10, article_count=1).releases == ("popularity",)
+
+
+CLUSTERS = np.array([0, 0, 1, 2, 2, 2, 1, -1])
+
+
+def _items(users: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
+    return _flat([[item % 8 for item in user] for user in users])
+
+
+@given(st.integers(0, 10**6))
+def test_one_user_more_moves_cluster_pairs_by_a_norm_of_one_at_most(seed: int) -> None:
+    everybody = _users(seed)
+    one, all_but = (
+        cluster_pair_sum(*_items(users), CLUSTERS, 3) for users in (everybody, everybody[1:])
+    )
+    assert np.linalg.norm(one - all_but) <= 1 + 1e-9
+
+
+def test_clusters_are_paired_with_themselves_only_by_different_items() -> None:
+    twice, both, across = [0, 0], [0, 1], [2, 5, 7]
+    counts = cluster_pair_sum(*_flat([twice, both, across]), CLUSTERS, 3)
+    matrix = pair_matrix(counts, 3, deviation=0.01, diagonal=True)
+    assert matrix.tolist() == [[1, 0, 0], [0, 0, 1], [0, 1, 0]]
+
+
+def test_terms_count_articles_or_clusters_and_are_written_as_before_without_clusters() -> None:
+    with pytest.raises(ValidationError, match="not both"):
+        StatisticsTerms(clusters=8, article_count=3)
+    assert StatisticsTerms(clusters=8).length("popularity") == 8
+    assert StatisticsTerms(clusters=8).length("pairs") == 36
+    assert StatisticsTerms(clusters=8, frequent=0).releases == ("popularity",)
+    assert "clusters" not in StatisticsTerms().model_dump(mode="json")

@@ -9,10 +9,17 @@ import pytest
 
 from clients.rounds import Node
 from clients.statistics import hashed_articles, places_of
+from shared.models.clusters import item_clusters
 from shared.plan import TrainingPlan
 from shared.privacy.accounting import epsilon
 from shared.privacy.spends import history_of
-from shared.statistics import StatisticsTerms, articles_digest, popularity_sum, shared_articles
+from shared.statistics import (
+    StatisticsTerms,
+    articles_digest,
+    cluster_pair_sum,
+    popularity_sum,
+    shared_articles,
+)
 from simulations.statistics_round import ReleasedStatistics, run_statistics
 from tests.federation import node
 from tests.plans import distributed_plan, make_plan
@@ -39,7 +46,8 @@ def _plans() -> dict[str, TrainingPlan]:
 def _run(plan: TrainingPlan, root: Path) -> tuple[ReleasedStatistics, dict[int, Node]]:
     changes = {"allow_statistics": True, "allow_distributed_noise": True}
     nodes = {i: node(plan, i, root, **changes) for i in PARTNERS}
-    return run_statistics(plan, nodes, HASHES, ARTICLES), nodes
+    places = {i: places_of(hashes, ARTICLES) for i, hashes in HASHES.items()}
+    return run_statistics(plan, nodes, places), nodes
 
 
 def _exact(nodes: dict[int, Node]) -> np.ndarray:
@@ -80,3 +88,19 @@ def test_every_node_charges_both_releases_and_keeps_no_exact_counts(
         assert 0 < epsilon(history_of(spends), 64**-1.1) < 8
         kept = list(one.home.run(plan.run_id).glob("statistics-*"))
         assert bool(kept) == (kind == "own")
+
+
+def test_clusters_are_counted_where_nothing_is_shared(tmp_path: Path) -> None:
+    terms = StatisticsTerms(clusters=5, noise_multiplier=3.0)
+    plan = _plans()["own"].model_copy(update={"statistics": terms})
+    nodes = {i: node(plan, i, tmp_path, allow_statistics=True) for i in PARTNERS}
+    places = {i: item_clusters(one.data.vectors, 5) for i, one in nodes.items()}
+    released = run_statistics(plan, nodes, places)
+    exact = np.zeros(15)
+    for number, one in nodes.items():
+        parts = one.data.histories
+        exact += cluster_pair_sum(
+            parts.offsets, parts.items.astype(np.int64), places[number], terms.clusters
+        )
+    assert np.abs(released.pairs - exact).max() < 5 * released.pairs_deviation
+    assert (len(released.frequent), exact.max()) > (4, 20)
