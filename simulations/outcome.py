@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import Final
@@ -63,12 +63,13 @@ class Outcome:
         self.weights: dict[tuple[str, str], dict[str, float]] = {}
         self._federated: dict[SystemName, FederatedResult] = {}
         self._curves: dict[str, list[CurvePoint]] = {}
+        self._notes: dict[str, list[str]] = {}
 
     def add_platform(self, platform: LabPlatform, measured: Measured) -> None:
         """Begin a platform."""
         self._platforms[platform.name] = platform
         self.measured[platform.name] = measured
-        self._curves[platform.name] = []
+        self._curves[platform.name], self._notes[platform.name] = [], []
 
     def add_federated(self, system: SystemName, result: FederatedResult) -> None:
         """Take in a federated run and measure the shared model after each of its rounds."""
@@ -82,6 +83,10 @@ class Outcome:
         """Take in a locally trained model's looks at validation."""
         for number, figure in enumerate(model.validation):
             self._curves[name].append(_point(system, number, figure))
+
+    def add_notes(self, name: str, sentences: Iterable[str]) -> None:
+        """Take in what a platform's node says of its models."""
+        self._notes[name].extend(sentences)
 
     def collect(self, seconds: Mapping[str, float]) -> Results:
         """Everything, as it stands in ``results.json``."""
@@ -120,6 +125,7 @@ class Outcome:
             uplift=self._uplifts(name),
             local_fusion=alone,
             fusion_weights=self.weights.get((name, "fusion"), {}),
+            notes=self._notes[name],
             curves=self._curves[name],
             privacy=[PrivacyPoint(round=r, epsilon=e) for r, e in enumerate(spent, start=1)],
             slices=self._slices(name, systems),

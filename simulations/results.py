@@ -180,6 +180,8 @@ class PlatformResults(StrictModel):
     """The fusion that this platform could make alone; what ``fusion_vs_local`` compares with."""
     fusion_weights: dict[str, Positive] = Field(default_factory=dict)
     """Part of the fusion → its share."""
+    notes: list[str] = Field(default_factory=list)
+    """What its node says of its models: health of the content model, parts that do not help."""
     curves: list[CurvePoint] = Field(default_factory=list)
     privacy: list[PrivacyPoint] = Field(default_factory=list)
     slices: dict[str, dict[SystemName, SliceResult]] = Field(default_factory=dict)

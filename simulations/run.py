@@ -22,6 +22,7 @@ from clients.recommenders.behaviour import BehaviourScorer
 from clients.recommenders.fusion import Fusion, FusionWeights, Part, learn_weights
 from clients.recommenders.local_parts import MODEL_PART
 from clients.training.personalise import PersonalModel, personalise
+from clients.training.tune_content import ContentModel
 from shared.files import write_atomically
 from shared.models.behaviour_parameters import initial_parameters
 from shared.models.config import EncoderChoice
@@ -44,9 +45,15 @@ from simulations.centralised import train_centralised
 from simulations.content_models import CONTENT, content_systems, kept_content, load_content
 from simulations.federated import FederatedLab, FederatedResult, FederatedTask
 from simulations.measured import Measured
+from simulations.model_notes import (
+    discriminator_note,
+    fusion_notes,
+    health_notes,
+    without_discriminator,
+)
 from simulations.outcome import LOCAL_FUSION, Outcome, write_validation
 from simulations.platforms import LabPlatform, load_data, names, prepare
-from simulations.recipe import Recipe
+from simulations.recipe import ContentRecipe, Recipe
 from simulations.reporting import render_table, write_report
 from simulations.results import SystemName, read_results, write_results
 from simulations.workdir import WorkDirectory
@@ -221,7 +228,18 @@ class Run:
                 model = kept_content(path, content, start, platform, self._seed, part)
                 scorer = partial(model.scorer, platform.vectors)
                 self._outcome.measured[platform.name].measure(system, scorer)
+                self._outcome.add_notes(platform.name, health_notes(system, model, platform))
+                if source is None:
+                    note = discriminator_note(model, self._plain(content, start, platform, part))
+                    self._outcome.add_notes(platform.name, [note])
                 step(index + 1, len(self._platforms), platform.name)
+
+    def _plain(
+        self, content: ContentRecipe, start: Float32s, platform: LabPlatform, step: Step
+    ) -> ContentModel:
+        """The local content model's own VAE, without the discriminator."""
+        path, recipe = self._model_path("local_vae", platform), without_discriminator(content)
+        return kept_content(path, recipe, start, platform, self._seed, step)
 
     def _centralised(self, report: Reporter) -> Float32s:
         path = self._work.root / "centralised.safetensors"
@@ -329,6 +347,7 @@ class Run:
 
         learned = FusionWeights(**self._work.stage(f"weights.{system}.{platform.name}", learn))
         self._outcome.weights[platform.name, system] = learned.weights
+        self._outcome.add_notes(platform.name, fusion_notes(learned.weights))
         measured.measure(system, lambda: Fusion(parts, learned.weights))
 
     def _model_path(self, system: str, platform: LabPlatform) -> Path:

@@ -77,10 +77,13 @@ def _facts(bundle: Bundle) -> dict[str, Any]:
         name: {"weight": weight, "ndcg@10 alone": weights.alone[name]}
         for name, weight in sorted(weights.weights.items(), key=lambda pair: -pair[1])
     }
-    return {"ndcg@10": weights.ndcg, "validation users": weights.users, "parts": parts}
+    facts = {"ndcg@10": weights.ndcg, "validation users": weights.users, "parts": parts}
+    return {**facts, "start": bundle.manifest.start, "unused": list(weights.unused)}
 
 
 def _text(facts: dict[str, Any]) -> str:
+    from clients.recommenders.local_parts import MODEL_PART
+
     lines = [f"bundle: {facts['bundle']}"]
     if "gate" in facts:
         lines += [
@@ -91,6 +94,10 @@ def _text(facts: dict[str, Any]) -> str:
     for name, part in facts["parts"].items():
         figures = f"weight {part['weight']:6.3f}   NDCG@10 alone {part['ndcg@10 alone']:.4f}"
         lines.append(f"  {name:20} {figures}")
+    if facts["unused"]:
+        lines.append(f"  not used, since they do not help here: {', '.join(facts['unused'])}")
+    if facts["start"] != "initial" and MODEL_PART in facts["unused"]:
+        lines.append("  the model from the federation has weight zero: it does not help here")
     users = facts["validation users"]
     return "\n".join(
         [*lines, f"  fusion: NDCG@10 {facts['ndcg@10']:.4f} on {users} validation users"]

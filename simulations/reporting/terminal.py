@@ -135,8 +135,9 @@ def _print_uplift(results: Results, console: Console) -> None:
     if rest:
         _line(console, f"no significant difference for {listing(rest)}")
     for name, platform in results.platforms.items():
-        if platform.situation:
-            _line(console, f"{name}: {platform.situation}")
+        for note in [platform.situation, *platform.notes]:
+            if note:
+                _line(console, f"{name}: {note}")
 
 
 def _print_privacy(results: Results, console: Console) -> None:

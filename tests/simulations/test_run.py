@@ -93,6 +93,8 @@ def test_every_system_is_measured_on_every_platform_and_private_ones_show_epsilo
         assert platform.systems["vae_gan"].epsilon == platform.epsilon
         assert platform.systems["local_vae_gan"].epsilon is None
         assert {"content_vae_gan", "federated_content_vae_gan"} <= platform.fusion_weights.keys()
+        assert sum("its own VAE without the discriminator" in note for note in platform.notes) == 1
+        assert sum("reconstruction" in note for note in platform.notes) == 3
         assert "ndcg@10" in platform.uplift["fusion_vs_local"]
         assert platform.local_fusion is not None
     assert set(results.macro) == set(SYSTEMS)
