@@ -1,10 +1,10 @@
 """Removes one check after the other from a copy of the code; some test must fail for each.
 
 ``python -m tests.shared.secagg.mutations [--slice]`` prints what survives and ends with 1 if
-anything did. A check is an ``if`` that ends in ``raise``, or a statement that only calls a function
-named ``check...``. One run of all fast tests records in which of them an exception passed which
-line (`raising`); a mutation then runs only the tests in which its check had refused something, the
-quickest first, in a fork of this process.
+anything did. A check is an ``if`` that ends in ``raise``, each part of its condition that an ``or``
+joins, or a statement that only calls a function named ``check...``. One run of all fast tests
+records in which of them an exception passed which line (`raising`); a mutation then runs only the
+tests in which its check had refused something, the quickest first, in a fork of this process.
 """
 
 from __future__ import annotations
@@ -54,12 +54,13 @@ Record = Mapping[str, list[str]]
 
 @dataclass(frozen=True)
 class Mutation:
-    """One check: its file, first and last line, and text."""
+    """One check: its file, first and last line, and text; `part` of its condition, None for all."""
 
     path: Path
     line: int
     end: int
     text: str
+    part: int | None = None
 
     def __str__(self) -> str:
         return f"{self.path.relative_to(CODE)}:{self.line} {self.text}"
@@ -79,9 +80,10 @@ def mutations() -> list[Mutation]:
     for path in sorted(CODE.rglob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in _checks(tree):
-            text = ast.unparse(node.test if isinstance(node, ast.If) else node)
-            if (path.name, text) not in EQUIVALENT:
-                found.append(Mutation(path, node.lineno, node.end_lineno or node.lineno, text))
+            lines = node.lineno, node.end_lineno or node.lineno
+            for part, text in _texts(node):
+                if (path.name, text) not in EQUIVALENT:
+                    found.append(Mutation(path, *lines, text, part))
     return found
 
 
@@ -115,7 +117,7 @@ def survives(mutation: Mutation, folder: Path, record: Record) -> bool:
     target = folder / mutation.path.relative_to(ROOT)
     original = target.read_bytes()
     tree = ast.parse(original)
-    _remove(tree, mutation.line)
+    _remove(tree, mutation)
     shutil.rmtree(target.parent / "__pycache__", ignore_errors=True)  # of the same second and size
     target.write_text(ast.unparse(tree), encoding="utf-8")
     try:
@@ -159,13 +161,27 @@ def _checks(tree: ast.AST) -> Iterator[ast.If | ast.Expr]:
                 yield node
 
 
-def _remove(tree: ast.AST, line: int) -> None:
+def _texts(node: ast.If | ast.Expr) -> Iterator[tuple[int | None, str]]:
+    """The whole check, and each part of it that can be left out."""
+    if not isinstance(node, ast.If):
+        yield None, ast.unparse(node)
+        return
+    yield None, ast.unparse(node.test)
+    if isinstance(node.test, ast.BoolOp) and isinstance(node.test.op, ast.Or):
+        for part, value in enumerate(node.test.values):
+            yield part, f"{ast.unparse(value)} (of {ast.unparse(node.test)})"
+
+
+def _remove(tree: ast.AST, mutation: Mutation) -> None:
     for node in _checks(tree):
-        if node.lineno == line:
-            if isinstance(node, ast.If):
-                node.test = ast.Constant(False)
-            else:
-                node.value = ast.Constant(None)
+        if node.lineno != mutation.line:
+            continue
+        if isinstance(node, ast.Expr):
+            node.value = ast.Constant(None)
+        elif mutation.part is None:
+            node.test = ast.Constant(False)
+        elif isinstance(node.test, ast.BoolOp):
+            node.test.values[mutation.part] = ast.Constant(False)
 
 
 def sliced(chosen: Sequence[Mutation], record: Record) -> list[Mutation]:
