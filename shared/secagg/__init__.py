@@ -51,7 +51,7 @@ A complete round of three partners in memory::
     (60,)
 """
 
-from shared.secagg.audit import Opening, check_opening
+from shared.secagg.audit import AuditSecrets, Opening, check_opening
 from shared.secagg.chunks import VectorBuffer, chunks
 from shared.secagg.coordinator.agreeing import CollectingAdverts, CollectingShares
 from shared.secagg.coordinator.opening import Aggregate, CollectingReveals, CollectingSignatures
@@ -73,6 +73,7 @@ from shared.secagg.suites import Suite
 __all__ = [
     "Advertising",
     "Aggregate",
+    "AuditSecrets",
     "BadDealerError",
     "CollectingAdverts",
     "CollectingReveals",

@@ -32,7 +32,11 @@ _SLACK: Final = 16
 _ZEROS: Final = memoryview(bytes(BLOCK_BYTES))
 
 
-def stream_keys(seed: bytes) -> tuple[bytes, bytes]:
+StreamKeys = tuple[bytes, bytes]
+"""32-byte keys of the vector's keystream and of the words'."""
+
+
+def stream_keys(seed: bytes) -> StreamKeys:
     """The two 32-byte stream keys of a mask seed: for the vector and for the words."""
     both = derive(seed, "streams", length=64)
     return both[:32], both[32:]

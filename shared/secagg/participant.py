@@ -14,6 +14,7 @@ from typing import Any, Final
 from numpy.typing import NDArray
 
 from shared.secagg import locks
+from shared.secagg.audit import AuditSecrets
 from shared.secagg.errors import OutOfTurnError, SnapshotError
 from shared.secagg.hashing import sha256
 from shared.secagg.identity import Identity
@@ -202,11 +203,11 @@ class Participant:
             self._stage, self._snapshot.uploaded = surviving, True
         return upload
 
-    def audit_salt(self) -> bytes:
-        """The salt that opens the upload's commitment; kept with the quantised update."""
+    def audit_secrets(self) -> AuditSecrets:
+        """What opens the upload to an auditor; kept with the quantised update."""
         if self._masking is None:
             raise OutOfTurnError(f"no upload in stage {self.stage}")
-        return self._masking.audit_salt()
+        return self._masking.audit_secrets()
 
     def sign_survivors(self, message: bytes) -> bytes:
         """Signature on the survivor set."""

@@ -15,10 +15,9 @@ from shared.secagg import keys, shamir
 from shared.secagg.cohort import Cohort
 from shared.secagg.dealing import NONCE
 from shared.secagg.errors import InconsistentDealerError
-from shared.secagg.masks import stream_keys
+from shared.secagg.masks import StreamKeys, stream_keys
 from shared.secagg.records import HASH_BYTES, Envelope
 
-StreamKeys = tuple[bytes, bytes]
 _TRIES: Final = 64
 """Subsets of holders tried before a dealer is called inconsistent."""
 

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.secagg import keys, tags
-from shared.secagg.audit import update_commitment
+from shared.secagg.audit import AuditSecrets, update_commitment
 from shared.secagg.codec import Kind, bitmap, sign
 from shared.secagg.cohort import Cohort
 from shared.secagg.dealing import Opened
 from shared.secagg.errors import UploadError
 from shared.secagg.fixed_point import check_update, quantise, ring_dtype
 from shared.secagg.hashing import vector_digest
-from shared.secagg.masks import Ring, add_masks, stream_keys
+from shared.secagg.masks import Ring, StreamKeys, add_masks, stream_keys
 from shared.secagg.node.opening import Surviving
 from shared.secagg.node.seat import Seat, Stage, Upload
 from shared.secagg.noise import add_noise
@@ -95,9 +95,11 @@ class Masking(Stage):
         """The same stage unspent, to send the same upload again."""
         return Masking(self._seat, self._cohort, self._secrets, self._held)
 
-    def audit_salt(self) -> bytes:
-        """The 32 bytes that open the upload's commitment to an auditor."""
-        return self._own_secrets().audit_salt()
+    def audit_secrets(self) -> AuditSecrets:
+        """What opens the upload to an auditor, together with the quantised update."""
+        plus, minus = self._streams()
+        salt = self._own_secrets().audit_salt()
+        return AuditSecrets(salt=salt, plus=tuple(plus), minus=tuple(minus))
 
     def _own_secrets(self) -> keys.CohortSecrets:
         return keys.CohortSecrets(self._seat.root, self._cohort.context)
@@ -105,7 +107,7 @@ class Masking(Stage):
     def _commitment(self, vector: Ring, words: Sequence[int]) -> bytes:
         if not self._seat.policy.audited:
             return bytes(32)
-        return update_commitment(self.audit_salt(), words, vector)
+        return update_commitment(self._own_secrets().audit_salt(), words, vector)
 
     def _tagged(self, vector: Ring, words: Sequence[int]) -> WordBlock:
         policy = self._seat.policy
@@ -124,12 +126,12 @@ class Masking(Stage):
         )
         return add_word_masks(block, policy, [key for _, key in plus], [key for _, key in minus])
 
-    def _streams(self) -> tuple[list[tuple[bytes, bytes]], list[tuple[bytes, bytes]]]:
+    def _streams(self) -> tuple[list[StreamKeys], list[StreamKeys]]:
         """Stream keys to add and to subtract: y = q + self + Σ_{v>u} pair - Σ_{v<u} pair."""
         me, context = self._seat.identity.partner, self._cohort.context
         secret = self._own_secrets().self_secret()
         plus = [stream_keys(keys.self_seed(secret, context))]
-        minus: list[tuple[bytes, bytes]] = []
+        minus: list[StreamKeys] = []
         mask_key = self._secrets.mask_secret().agreement_key()
         for peer, share in self._held.items():
             if peer == me:

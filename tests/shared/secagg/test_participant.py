@@ -163,7 +163,7 @@ def test_steps_out_of_order_are_refused():
         lambda: node.sign_survivors(b""),
         lambda: node.unmask(b""),
         lambda: node.verify(b"", np.zeros(6, np.uint32)),
-        node.audit_salt,
+        node.audit_secrets,
     )
     for step in steps:
         with pytest.raises(Refusal) as refusal:

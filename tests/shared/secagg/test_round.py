@@ -139,6 +139,29 @@ def test_every_suite_sums_with_a_dropout_before_and_after_the_upload(suite):
     check_pattern(rules, ("mask", None, None, "sign", None))
 
 
+@pytest.mark.parametrize("suite", [Suite.X25519_AES256, Suite.HYBRID_AES256])
+def test_messages_have_the_documented_sizes(suite):
+    """The table of the protocol's page; lists of records begin with a count of two bytes."""
+    n, hybrid = 5, int(suite.hybrid)
+    rules = policy(n, 1, length=50, word_limits=(9,), suite=suite)
+    received = {}
+
+    def tap(stage, _partner, message):
+        received[stage] = message
+        return message
+
+    grid = Grid(rules, to_node=tap)
+    grid.run()
+    sent = {stage: message for stage, _, message in grid.sent}
+    assert len(sent["advertise"]) == 248 + 2368 * hybrid
+    assert len(sent["share"]) == 2 + (314 + 2208 * hybrid) * n + (88 + 32 * n) * hybrid
+    assert len(sent["mask"].header) == 216 + 8 * (1 + 2)
+    assert sent["mask"].vector.nbytes == 50 * 32 // 8
+    assert len(received["sign"]) == 70
+    assert len(sent["sign"]) == 168
+    assert len(sent["unmask"]) == 136 + 32 * n
+
+
 def test_two_parties_sum_where_both_say_so():
     check_pattern(policy(2, 0, length=4, two_parties=True), (None, None))
 
