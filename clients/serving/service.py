@@ -36,6 +36,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 MISSED: Final = 100_000
 """News kept while data and model are read again; older ones were read from the store."""
+PAUSE, LONGEST_PAUSE = 0.1, 0.002
+"""Share of the time of the last portion, and seconds, for which the next one waits for company."""
 THREADS: Final = ("scoring", "writing", "loading", "texting")
 Waiting = tuple[Wanted, "asyncio.Future[Prepared | Answered]"]
 
@@ -77,6 +79,7 @@ class Service:
         self._missed: list[Callable[[Engine], object]] = []
         self._waiting: list[Waiting] = []
         self._busy: asyncio.Task[None] | None = None
+        self._took = 0.0
         self._threads = {name: ThreadPoolExecutor(1, thread_name_prefix=name) for name in THREADS}
         self.engine = self._started()
 
@@ -165,11 +168,15 @@ class Service:
 
     async def _work_off(self) -> None:
         """Answer what waits, in portions, until nothing waits."""
+        loop = asyncio.get_running_loop()
         while self._waiting:
-            await asyncio.sleep(0)  # requests that have arrived meanwhile come along
+            # The catalogue is read once for all: those just arriving come along.
+            await asyncio.sleep(min(PAUSE * self._took, LONGEST_PAUSE))
+            began = loop.time()
             portion = self._waiting[: self.config.batch]
             del self._waiting[: self.config.batch]
             answers = await self._on("scoring", lambda p=portion: self._answers(p))  # type: ignore[misc]
+            self._took = loop.time() - began
             for (_, future), answer in zip(portion, answers, strict=True):
                 _settle(future, answer)
 
