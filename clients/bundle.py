@@ -7,6 +7,7 @@
     personal.safetensors   behaviour model, item vectors with residuals, item biases
     parts.safetensors      fitted local parts of the fusion
     index.faiss            where the catalogue is large: an approximate index over the item vectors
+    content.safetensors    where the release has one: the content model
 
 A bundle is derived from private data: files have mode 0600 and it never leaves the node. Only what
 this node signed is loaded, so that neither a damaged file nor somebody else's model is served.
@@ -28,6 +29,7 @@ from pydantic import Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
+from clients.content_file import ContentPart
 from clients.data.dataset import Catalogue
 from clients.personal_file import load as load_personal
 from clients.personal_file import store as store_personal
@@ -40,12 +42,13 @@ from shared.config import StrictModel
 from shared.errors import ServiceError
 from shared.files import sync_directory, write_atomically
 from shared.hashing import digest
-from shared.models.config import BehaviourConfig
+from shared.models.config import BehaviourConfig, ContentConfig
 from shared.models.encoders.base import file_sha256
 
 FORMAT: Final = 1
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
 PERSONAL, PARTS, INDEX = "personal.safetensors", "parts.safetensors", "index.faiss"
+CONTENT: Final = "content.safetensors"
 _LABEL: Final = "isthmus model bundle 1"
 _CATALOGUE_LABEL: Final = "isthmus catalogue 1"
 _MANIFEST_BYTES: Final = 1 << 20
@@ -107,6 +110,7 @@ class BundleManifest(StrictModel):
     model: BehaviourConfig
     parts: tuple[str, ...]
     fusion: FusionFacts
+    content: ContentConfig | None = None
     files: dict[str, Digest] = Field(default_factory=dict)
 
 
@@ -124,12 +128,15 @@ class Bundle:
         Name → fitted local part.
     index
         Over the item vectors, where the catalogue is large.
+    content
+        The content model of the release from which the bundle started, if it has one.
     """
 
     manifest: BundleManifest
     personal: PersonalModel
     local: dict[str, Storable]
     index: VectorIndex | None = None
+    content: ContentPart | None = None
 
     @property
     def weights(self) -> FusionWeights:
@@ -166,8 +173,11 @@ def save_bundle(path: Path, bundle: Bundle, key: Ed25519PrivateKey) -> None:
     if bundle.index is not None:
         bundle.index.store(beside / INDEX)
         (beside / INDEX).chmod(0o600)
+    if bundle.content is not None:
+        bundle.content.store(beside / CONTENT)
     files = {name: file_sha256(beside / name) for name in sorted(p.name for p in beside.iterdir())}
-    manifest = bundle.manifest.model_copy(update={"files": files}).model_dump_json(indent=1)
+    facts = {"files": files, "content": bundle.content.config if bundle.content else None}
+    manifest = bundle.manifest.model_copy(update=facts).model_dump_json(indent=1)
     signature = key.sign(digest(_LABEL, manifest.encode()))
     write_atomically(beside / MANIFEST, manifest.encode(), private=True)
     write_atomically(beside / SIGNATURE, signature.hex().encode(), private=True)
@@ -222,9 +232,11 @@ def load_bundle(path: Path, signer: Ed25519PublicKey, catalogue: Catalogue) -> B
         personal = load_personal(path / PERSONAL, manifest.model)
         local = _unpacked(load_file(path / PARTS), manifest.parts)
         index = _index(path / INDEX, manifest)
+        shape = manifest.content
+        content = None if shape is None else ContentPart.load(path / CONTENT, shape)
     except (OSError, KeyError, ValueError, SafetensorError) as error:
         raise CorruptBundleError(str(error), where=str(path)) from error
-    return Bundle(manifest=manifest, personal=personal, local=local, index=index)
+    return Bundle(manifest=manifest, personal=personal, local=local, index=index, content=content)
 
 
 def _read(path: Path) -> bytes:
@@ -239,7 +251,7 @@ def _read(path: Path) -> bytes:
 
 
 def _check_files(path: Path, manifest: BundleManifest) -> None:
-    known = set(manifest.files) - {INDEX} == {PERSONAL, PARTS}
+    known = set(manifest.files) - {INDEX, CONTENT} == {PERSONAL, PARTS}
     if not known or not set(manifest.parts) <= set(LOCAL_PARTS):
         problem = f"files {sorted(manifest.files)} and parts {sorted(manifest.parts)} are not known"
         raise CorruptBundleError(problem, where=str(path))

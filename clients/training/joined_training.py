@@ -9,13 +9,14 @@ is out.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from clients.approvals import Approvals
 from clients.bundle import Bundle
+from clients.content_file import ContentPart
 from clients.data.dataset import Catalogue, Histories
 from clients.data.features import Features
 from clients.gate import GateDecision, gate
@@ -93,7 +94,7 @@ def train_from_release(
     if release is None:
         raise NoReleaseError("no release is in use", where=str(home.root))
     plan = Approvals(home.approvals).find(release.card.plan).plan
-    behaviour, _ = plan.split(shelf.model(release))
+    behaviour, content = plan.split(shelf.model(release))
     shaped = config.model_copy(update={"model": plan.model})
     common = (home, catalogue, histories, load_encoder(plan.encoder), shaped)
     start = Start(name=release.name, parameters=behaviour)
@@ -103,6 +104,8 @@ def train_from_release(
     new, served = joined.on_hold_out(theirs), alone.on_hold_out(ours)
     decision = gate(new, served, joined.hold_out(), seed=config.seed)
     chosen = theirs if decision.accepted else ours
+    if decision.accepted and plan.content is not None:
+        chosen = replace(chosen, content=ContentPart(plan.content.model, content))
     path = alone.publish(chosen, key)
     if not decision.accepted:
         shelf.put_out(release.name, f"gate: {decision.reason}")

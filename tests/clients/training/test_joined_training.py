@@ -9,17 +9,20 @@ import pytest
 from safetensors.numpy import save
 
 from clients.approvals import Approvals
+from clients.bundle import CorruptBundleError, load_bundle
 from clients.bundle_shelf import BundleShelf
 from clients.evaluation.bootstrap import Interval
 from clients.gate import GateDecision
 from clients.home import NodeHome
 from clients.releases import ReleaseShelf
+from clients.serving.config import ServingConfig
+from clients.serving.model import ServedModel
 from clients.training import joined_training as module
 from clients.training.joined_training import JoinedTraining, NoReleaseError, train_from_release
 from shared.files import write_json
-from shared.models.config import EncoderChoice
+from shared.models.config import ContentConfig, EncoderChoice
 from shared.models.encoders import load_encoder
-from shared.plan import TrainingPlan
+from shared.plan import ContentTerms, TrainingPlan
 from shared.release_card import make_card
 from tests.clients.small_node import CONFIG, catalogue_of, identity_of, quiet
 from tests.clients.training.worlds import cyclic_platform
@@ -28,9 +31,9 @@ from tests.plans import make_plan
 ENCODER = load_encoder("hashed-words")
 
 
-def _plan() -> TrainingPlan:
+def _plan(content: ContentTerms | None = None) -> TrainingPlan:
     choice = EncoderChoice(name=ENCODER.name, fingerprint=ENCODER.fingerprint)
-    return make_plan(model=CONFIG.model, encoder=choice)
+    return make_plan(model=CONFIG.model, encoder=choice, content=content)
 
 
 def _release(home: NodeHome, plan: TrainingPlan) -> None:
@@ -68,6 +71,28 @@ def test_a_release_that_is_not_worse_is_where_the_served_model_began(tmp_path: P
     assert result.decision.users == len(cyclic_platform())
     assert result.bundle.manifest.start == plan.run_id
     assert BundleShelf(home.models).current == result.path
+
+
+def test_the_release_s_content_model_is_in_the_bundle_and_generates_content(
+    tmp_path: Path,
+) -> None:
+    shape = ContentConfig(item_dim=CONFIG.model.item_dim, latent_dim=4, hidden_dim=8)
+    home, plan = NodeHome(tmp_path), _plan(ContentTerms(model=shape))
+    _release(home, plan)
+    result, key = _train(home), identity_of(home)
+    bundle = load_bundle(result.path, key.public_key(), catalogue_of())
+    assert bundle.content is not None
+    assert bundle.content.config == shape
+    expected = plan.split(plan.initial_model() + np.float32(0.01))[1]
+    np.testing.assert_array_equal(bundle.content.parameters, expected)
+    served, history = ServedModel(bundle, ServingConfig()), cyclic_platform().take([0])
+    content = served.content(history)
+    assert content is not None
+    assert content.shape == (shape.item_dim,)
+    assert served.content(history.without_last(99)) is None
+    (result.path / "content.safetensors").write_bytes(b"damaged")
+    with pytest.raises(CorruptBundleError, match="content"):
+        load_bundle(result.path, key.public_key(), catalogue_of())
 
 
 def test_a_release_that_is_worse_is_out_and_the_node_serves_its_own(
