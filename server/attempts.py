@@ -10,6 +10,7 @@ from pathlib import Path
 
 from shared.errors import FederationError
 from shared.files import read_json, write_json
+from shared.secagg.policy import MAX_ATTEMPTS
 
 
 class AttemptsFileError(FederationError):
@@ -17,6 +18,13 @@ class AttemptsFileError(FederationError):
 
     code = "FED-041"
     default_remedy = "restore the coordinator's run directory from a backup"
+
+
+class AttemptsExhaustedError(FederationError):
+    """A round was attempted as often as secure aggregation allows; nodes answer no further one."""
+
+    code = "FED-045"
+    default_remedy = "give the run up: isthmus-coordinator start --plan NEXT.toml --replace"
 
 
 class Attempts:
@@ -36,10 +44,12 @@ class Attempts:
 
         Raises
         ------
-        AttemptsFileError
+        AttemptsFileError, AttemptsExhaustedError
         """
         taken = self._read()
         attempt = taken.get(str(number), -1) + 1
+        if attempt >= MAX_ATTEMPTS:
+            raise AttemptsExhaustedError(f"round {number} was attempted {attempt} times")
         write_json(self._path, {**taken, str(number): attempt})
         return attempt
 

@@ -26,8 +26,9 @@ from shared.wire import RELEASE, START, UNMASK, Parcel
 
 MAX_ATTEMPTS = 5
 GATHER_POLL_SECONDS = 0.5
-NOT_APPROVED = "FED-210"
-"""Code with which a node says that its people have not approved the plan."""
+NOT_YET = ("FED-210", "FED-214")
+"""Codes of a node whose people have not approved the plan, or where rounds may not begin now."""
+LONGEST_APPROVAL_POLL = 300.0
 logger = logging.getLogger(__name__)
 Observe = Callable[[RoundReport], None]
 
@@ -48,9 +49,9 @@ class Gathering:
     enough_seconds: float = 900.0
     """For as many as a sum needs."""
     approval_seconds: float = 7 * 86400.0
-    """For people to approve the plan at their nodes."""
+    """For people to approve the plan at their nodes, and for the hours that nodes allow."""
     approval_poll_seconds: float = 10.0
-    """Between attempts meanwhile."""
+    """Between questions meanwhile; longer the longer it takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +105,7 @@ class Coordinator:
 
         Raises
         ------
-        RunFailedError
+        RunFailedError, AttemptsExhaustedError
         """
         number, state = self._checkpoints.newest() or (0, self._beginning())
         if number == 0:
@@ -136,42 +137,49 @@ class Coordinator:
         previous: Opened | None,
     ) -> Opened | None:
         """The opened sum of a round; None if it was lost after shares had been revealed."""
-        problem: IsthmusError | None = None
-        failed, resuming, began = 0, True, time.monotonic()
-        while failed < MAX_ATTEMPTS:
-            report = RoundReport(number, self._attempt(grid, number, resuming=resuming))
-            resuming = False
-            where: dict[str, Fact] = {
-                "run": self._plan.run_id,
-                "round": number,
-                "attempt": report.attempt,
-            }
+        began, attempt = time.monotonic(), self._attempt(grid, number, resuming=True)
+        failed = 0
+        while True:
+            report = RoundReport(number, attempt)
+            where: dict[str, Fact] = {"run": self._plan.run_id, "round": number, "attempt": attempt}
             try:
                 with span("attempt", **where):
-                    return runner.attempt(report, state, previous)
+                    opened = runner.attempt(report, state, previous)
+                self._observe(report)
+                return opened
             except RoundLostError as error:
                 logger.error("the round is lost: %s", error, extra=facts(**where, code=error.code))
+                self._observe(report)
                 return None
             except IsthmusError as error:
-                logger.warning(
-                    "the attempt failed: %s", error, extra=facts(**where, code=error.code)
-                )
-                problem = error
-                failed += 0 if self._approval_awaited(report, began) else 1
-            finally:
+                told = facts(**where, code=error.code)
+                logger.warning("the attempt failed: %s", error, extra=told)
+                if self._not_yet(report, began):
+                    self._journal.forget(number, attempt)
+                    continue
                 self._observe(report)
-        raise RunFailedError(
-            f"round {number} failed {MAX_ATTEMPTS} times: {problem}", where=f"{report.failures}"
-        ) from problem
+                failed += 1
+                if failed == MAX_ATTEMPTS:
+                    raise RunFailedError(
+                        f"round {number} failed {failed} times: {error}",
+                        where=f"{report.failures}",
+                    ) from error
+            attempt = self._attempt(grid, number, resuming=False)
 
-    def _approval_awaited(self, report: RoundReport, began: float) -> bool:
-        """Whether people have yet to approve the plan at some node; then time is given to them."""
-        terms = self._settings.gathering
-        waiting = [n for n, code in report.failures.get(START, {}).items() if code == NOT_APPROVED]
-        if not waiting or time.monotonic() - began > terms.approval_seconds:
+    def _not_yet(self, report: RoundReport, began: float) -> bool:
+        """Whether nodes lack their people's approval, or it is not their hour; then wait a while.
+
+        The same attempt is begun once more: it went no further than its first message, which nodes
+        that agreed answer as before, and attempts are few.
+        """
+        terms, waited = self._settings.gathering, time.monotonic() - began
+        codes = report.failures.get(START, {}).values()
+        waiting = sum(code in NOT_YET for code in codes)
+        if not waiting or set(report.seconds) != {START} or waited > terms.approval_seconds:
             return False
-        logger.info("%d nodes have not approved the plan yet", len(waiting))
-        time.sleep(terms.approval_poll_seconds)
+        logger.info("waiting for people or for their hours", extra=facts(nodes=waiting))
+        longer = terms.approval_poll_seconds * max(1.0, waited / 40)
+        time.sleep(min(LONGEST_APPROVAL_POLL, longer))
         return True
 
     def _attempt(self, grid: Grid, number: int, *, resuming: bool) -> int:

@@ -89,6 +89,11 @@ class Journal:
         """Whether any stage of this attempt is recorded."""
         return any(self._directory.glob(f"{number:05d}-{attempt:05d}-*.safetensors"))
 
+    def forget(self, number: int, attempt: int) -> None:
+        """Delete the records of an attempt that is to begin once more."""
+        for path in self._directory.glob(f"{number:05d}-{attempt:05d}-*.safetensors"):
+            path.unlink(missing_ok=True)
+
     def forget_before(self, number: int) -> None:
         """Delete the records of rounds before `number`."""
         for path in self._directory.glob("*.safetensors"):

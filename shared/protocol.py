@@ -15,8 +15,8 @@ from pydantic import Field
 
 from shared.errors import FederationError
 
-SPOKEN: Final = (1,)
-"""Versions of the protocol, the newest last."""
+SPOKEN: Final = (2,)
+"""Versions of the protocol, the newest last. Version 1 signed masked vectors by SHA-256."""
 
 Protocols = Annotated[
     tuple[Annotated[int, Field(ge=1, le=65535)], ...], Field(min_length=1, max_length=64)
@@ -27,7 +27,9 @@ class ProtocolMismatchError(FederationError):
     """The two sides have no version of the protocol in common."""
 
     code = "FED-012"
-    default_remedy = "upgrade the side whose newest version is lower"
+    default_remedy = (
+        "upgrade the older side; a partner that has upgraded says so by isthmus-node join --renew"
+    )
 
 
 def agree(theirs: Collection[int], *, who: str, ours: Collection[int] = SPOKEN) -> int:

@@ -1,7 +1,7 @@
 """What travels: Flower messages that carry opaque bytes and, where needed, one vector.
 
 Every stage of a round is one message to each node and one reply. A message is a `RecordDict` with
-exactly one `ConfigRecord` ``body`` (``{"v": 1, "data": bytes}``) and at most one `ArrayRecord`
+exactly one `ConfigRecord` ``body`` (``{"v": 2, "data": bytes}``) and at most one `ArrayRecord`
 ``vector`` with a single array. The bytes are fixed-layout records whose signatures are checked
 before they are parsed; Flower only transports them. Anything else in a message is refused.
 """

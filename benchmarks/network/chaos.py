@@ -26,7 +26,10 @@ def main() -> None:
     parser.add_argument("--grid-only", action="store_true", help="no processes")
     options = parser.parse_args()
     logging.disable(logging.ERROR)  # what goes wrong is meant to
-    rows = _grid(1 if options.small else options.seeds)
+    rows: list[Row] = []
+    for seed in range(1 if options.small else options.seeds):
+        rows += _grid(seed)
+        write_report("chaos", rows, _goals(rows))  # an interrupted run has told of whole seeds
     if not options.grid_only:
         from benchmarks.network.kills import kill_processes
 
@@ -39,11 +42,11 @@ def main() -> None:
         sys.exit("\n".join(broken))
 
 
-def _grid(seeds: int) -> list[Row]:
+def _grid(seed: int) -> list[Row]:
     rows = []
     for name, make in scenarios().items():
-        rows += [play(name, make, seed) for seed in range(seeds)]
-        print(f"{name}: {sum(bool(r['violations']) for r in rows)} violations", file=sys.stderr)
+        rows.append(play(name, make, seed))
+        print(f"{seed}: {name}: {rows[-1]['violations'] or 'holds'}", file=sys.stderr)
     return rows
 
 

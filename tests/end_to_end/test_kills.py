@@ -6,6 +6,7 @@ a node loses its process between any two messages. Then the run is started again
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from flwr.app import Message
 
 from clients.approvals import Approvals
+from clients.policy import NodePolicy, OutsideHoursError
 from server.checkpoint import Checkpoints
 from server.coordinator import Gathering
 from server.journal import Journal
@@ -133,9 +135,9 @@ def test_people_are_given_time_to_approve(tmp_path: Path) -> None:
     federation = Federation(_plan(), tmp_path, approval="by-hand")
     approvals = {i: Approvals(n.home.approvals) for i, n in federation.nodes.items()}
     settings = Gathering(
-        all_seconds=0.0, enough_seconds=0.0, approval_seconds=60.0, approval_poll_seconds=0.0
+        all_seconds=0.0, enough_seconds=0.0, approval_seconds=3600.0, approval_poll_seconds=0.0
     )
-    left = [12]  # more attempts than a round that fails for another reason is given
+    left = [3 * 20]  # more than the attempts at a round that secure aggregation knows
 
     def fault(node: int, message: Message) -> Message:
         left[0] -= 1
@@ -145,6 +147,23 @@ def test_people_are_given_time_to_approve(tmp_path: Path) -> None:
         return message
 
     federation.grid._fault = fault
+    _check(federation, federation.run(settings))
+    assert [(r.round, r.attempt) for r in federation.reports] == [(1, 0), (2, 0)]
+
+
+def test_rounds_wait_for_the_hours_that_nodes_allow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    federation = Federation(_plan(), tmp_path)
+    settings = Gathering(all_seconds=0.0, enough_seconds=0.0, approval_poll_seconds=0.0)
+    left = [3 * 20]
+
+    def check_hour(_policy: NodePolicy, _now: datetime) -> None:
+        left[0] -= 1
+        if left[0] > 0:
+            raise OutsideHoursError("not now")
+
+    monkeypatch.setattr(NodePolicy, "check_hour", check_hour)
     _check(federation, federation.run(settings))
 
 
