@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import combinations_with_replacement, product
 
 import numpy as np
 import pytest
@@ -84,6 +84,15 @@ def test_every_dropout_pattern_of_four():
     rules = policy(4, 1, length=3, word_limits=(100,))
     for drops in product((*STAGES, None), repeat=4):
         check_pattern(rules, drops)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [5, 6])
+def test_every_number_of_dropouts_at_every_stage(n):
+    """All patterns of five and six up to who it is, which is drawn."""
+    rules, rng = policy(n, 1, length=3, word_limits=(100,)), np.random.default_rng(n)
+    for losses in combinations_with_replacement((*STAGES, None), n):
+        check_pattern(rules, tuple(losses[place] for place in rng.permutation(n)))
 
 
 @st.composite
