@@ -75,6 +75,7 @@ def _content(results: Results, validation: dict[str, str]) -> dict[str, Any]:
         "privacy_table": sections.privacy_table(results),
         "privacy_plots": sections.privacy_plots(results),
         "weights": sections.weights_table(results),
+        "notes": [f"{name}: {s}" for name, p in results.platforms.items() for s in p.notes],
         "slices": sections.slice_tables(results),
         "data": sections.data_table(results),
         # Made by our own renderer, which escapes every value.

@@ -40,6 +40,7 @@ def render_table(results: Results, console: Console) -> None:
         _print_metric(results, metric, console)
     _line(console, "± standard error over users; bold: best of its column", "dim")
     _print_uplift(results, console)
+    _print_notes(results, console)
     _print_privacy(results, console)
     _print_cost(results, console)
 
@@ -135,9 +136,16 @@ def _print_uplift(results: Results, console: Console) -> None:
     if rest:
         _line(console, f"no significant difference for {listing(rest)}")
     for name, platform in results.platforms.items():
-        for note in [platform.situation, *platform.notes]:
-            if note:
-                _line(console, f"{name}: {note}")
+        if platform.situation:
+            _line(console, f"{name}: {platform.situation}")
+
+
+def _print_notes(results: Results, console: Console) -> None:
+    found = [f"{name}: {note}" for name, p in results.platforms.items() for note in p.notes]
+    if found:
+        _line(console, "\nWhat the nodes say of their models", "bold")
+    for note in found:
+        _line(console, note)
 
 
 def _print_privacy(results: Results, console: Console) -> None:

@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import pytest
 from rich.text import Text
 
+from simulations.reporting import write_report
 from simulations.reporting.terminal import render_table
-from simulations.results import Results, macro
+from simulations.results import Results, macro, write_results
 from tests.simulations.reporting.runs import bare, console, flat, of_platforms, printed
 from tests.simulations.sample_results import platform, sample, sharing_noise, system_values
 
@@ -128,3 +131,12 @@ def test_values_without_private_systems_have_no_epsilon_column() -> None:
     only = platform(0.04, (0.0, 0.0, 0.0)).model_dump(by_alias=True, exclude_none=True)
     only["systems"] = {"popularity": system_values(0.02)}
     assert "ε  " not in rendered(sample(platforms={"books": only}, macro={}))
+
+
+def test_what_nodes_say_of_their_models_is_shown_on_terminal_and_page(tmp_path: Path) -> None:
+    results = sample()
+    results.platforms["books"].notes.append("posterior collapse: the latent <says> nothing")
+    assert "books: posterior collapse: the latent <says> nothing" in rendered(results)
+    write_results(results, tmp_path)
+    page = write_report(tmp_path).read_text(encoding="utf-8")
+    assert "<li>books: posterior collapse: the latent &lt;says&gt; nothing</li>" in page
