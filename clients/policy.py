@@ -7,6 +7,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
+from clients.charge import charge_of
 from shared.config import StrictModel
 from shared.errors import FederationError
 from shared.plan import CipherSuite, HexKey, ModelName, Partner, TrainingPlan, suite_of
@@ -57,6 +58,9 @@ class NodePolicy(StrictModel):
     """Most bands of correlated noise in a plan; 1 = independent Gaussian noise only."""
     lifetime_epsilon: Annotated[float, Field(gt=0)] = 8.0
     """Largest epsilon over all plans that ever ran here."""
+    min_noise: Annotated[float, Field(ge=0)] = 0.0
+    """Smallest noise multiplier of a step (deviation of the noise in clipping norms), whatever
+    epsilon a plan's sampling rates make of it; 0 leaves the noise to the caps on epsilon."""
     max_rounds: Annotated[int, Field(ge=1)] = 200
     """Most rounds in a plan."""
     max_update_range: Annotated[float, Field(gt=0)] = 16.0
@@ -107,6 +111,22 @@ class NodePolicy(StrictModel):
         if partner.declared_users > self.max_declared_users:
             self._refuse("declared_users", partner.declared_users, self.max_declared_users)
         return partner
+
+    def check_noise(self, plan: TrainingPlan, partner: Partner) -> None:
+        """Hold the noise that `plan` makes this node add against this policy.
+
+        Apart from `check`, because the noise takes seconds to compute.
+
+        Raises
+        ------
+        PolicyRefusalError
+        """
+        charge = charge_of(plan, partner) if self.min_noise else None
+        if charge is None:
+            return
+        smallest = min(cost.noise_multiplier for cost in charge.mechanisms)
+        if smallest < self.min_noise:
+            self._refuse("noise", round(smallest, 4), self.min_noise)
 
     def check_hour(self, now: datetime) -> None:
         """Whether a round may begin at `now`.

@@ -176,6 +176,7 @@ class NodeRounds:
         coordinator = bytes.fromhex(self._node.policy.coordinator)
         plan = read_plan(start.plan, start.signature, coordinator)
         partner = self._node.policy.check(plan, public_bytes(self._node.identity))
+        self._node.policy.check_noise(plan, partner)
         self._require_approval(plan)
         if plan.run_id not in self._runs:
             self._runs[plan.run_id] = _Run(self._node, plan, partner)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+from clients.charge import charge_of
 from clients.policy import (
     NodePolicy,
     NotInPlanError,
@@ -13,9 +15,12 @@ from clients.policy import (
     PolicyRefusalError,
     UnpinnedPartnerError,
 )
+from server.coordinator import RunFailedError
 from shared.errors import FederationError
 from shared.models.config import EncoderChoice
 from shared.plan import Aggregation, ContentTerms, PrivacyTerms, TrainingPlan
+from shared.wire import START
+from tests.federation import MODEL, Federation
 from tests.plans import KEY, distributed_plan, identity, make_plan, public
 
 SELF = public(identity(1))
@@ -72,6 +77,26 @@ def test_a_plan_beyond_a_limit_is_refused(plan: TrainingPlan, error: type[Federa
 def test_colluders_below_the_nodes_floor_are_refused() -> None:
     with pytest.raises(PolicyRefusalError, match="colluders"):
         _policy(min_colluders=1).check(make_plan(), SELF)
+
+
+def test_noise_below_the_nodes_floor_is_refused() -> None:
+    plan = make_plan(privacy=PrivacyTerms(epsilon=8.0))
+    charge = charge_of(plan, plan.partners[0])
+    assert charge is not None
+    noise = charge.mechanisms[0].noise_multiplier
+    _policy(min_noise=0.99 * noise).check_noise(plan, plan.partners[0])
+    with pytest.raises(PolicyRefusalError, match="noise"):
+        _policy(min_noise=1.01 * noise).check_noise(plan, plan.partners[0])
+
+
+def test_a_node_holds_the_noise_of_a_plan_against_its_floor(tmp_path: Path) -> None:
+    plan = make_plan(rounds=1, privacy=PrivacyTerms(epsilon=8.0), model=MODEL)
+    federation = Federation(plan, tmp_path, min_noise=1e6)
+    with pytest.raises(RunFailedError):
+        federation.run()
+    assert federation.reports
+    assert {c for r in federation.reports for c in r.failures[START].values()} == {"FED-030"}
+    assert not any(node.ledger().spends() for node in federation.nodes.values())
 
 
 def test_a_plan_without_this_node_is_refused() -> None:
