@@ -21,7 +21,7 @@ from clients.ranking.facts import Column, Float32s, ItemFacts
 from clients.ranking.fallback import WORDS, Answer, rank_or_fall_back, similar_items
 from clients.ranking.rank import Candidates, RankedList, rank
 from clients.ranking.request import Feedback, Filters, Situation
-from clients.recommenders.fusion import Part
+from clients.recommenders.distributions import Part
 from clients.text.assemble import blurb_facts, explanation_facts, interests_facts
 from clients.text.facts import ItemText
 from clients.text.writer import TextWriter, Written

@@ -34,7 +34,8 @@ from clients.data.dataset import Catalogue
 from clients.personal_file import load as load_personal
 from clients.personal_file import store as store_personal
 from clients.recommenders.base import Arrays, Storable
-from clients.recommenders.fusion import Fusion, FusionWeights, Part
+from clients.recommenders.distributions import Part
+from clients.recommenders.fusion import Fusion, FusionWeights
 from clients.recommenders.local_parts import LOCAL_PARTS, fusion_parts
 from clients.retrieval.index import VectorIndex
 from clients.training.personalise import PersonalModel

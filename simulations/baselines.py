@@ -8,7 +8,7 @@ from typing import Final
 
 from clients.evaluation.ranking import Scorer
 from clients.recommenders.base import Recommender
-from clients.recommenders.fusion import Part
+from clients.recommenders.distributions import Part
 from clients.recommenders.item_knn import ItemKNN
 from clients.recommenders.local_parts import LOCAL_PARTS
 from clients.recommenders.popularity import Popularity

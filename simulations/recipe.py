@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable
+from dataclasses import replace
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
@@ -120,6 +121,9 @@ class EvaluationRecipe(StrictModel):
     """Resamples of the paired bootstrap."""
     curve_users: Annotated[int, Field(ge=1)] = 1000
     """Users per platform, at most, on whom learning curves are measured."""
+    test_users: Annotated[int, Field(ge=0)] = 0
+    """Users per platform, at most, on whom systems are tested: drawn with the run's seed, the same
+    for all systems; 0 = all. Ranking whole catalogues is most of the work on large platforms."""
 
     @model_validator(mode="after")
     def _fold_exists(self) -> Self:
@@ -134,6 +138,12 @@ class EvaluationRecipe(StrictModel):
         ------
         clients.evaluation.errors.NoTimesError
         """
+        found = self._whole_split(histories, seed)
+        if not self.test_users:
+            return found
+        return replace(found, test=found.test.sample(self.test_users, seed))
+
+    def _whole_split(self, histories: Histories, seed: int) -> LeaveOneOut:
         if self.protocol == "user-folds":
             return user_fold(histories, folds=self.folds, fold=self.fold, seed=seed)
         return time_split(histories) if self.protocol == "time" else leave_one_out(histories)

@@ -19,7 +19,8 @@ from safetensors.numpy import load_file, save
 from clients.evaluation.ranking import Scorer
 from clients.personal_file import kept, load
 from clients.recommenders.behaviour import BehaviourScorer
-from clients.recommenders.fusion import Fusion, FusionWeights, Part, learn_weights
+from clients.recommenders.distributions import Part
+from clients.recommenders.fusion import Fusion, FusionWeights, learn_weights
 from clients.recommenders.local_parts import MODEL_PART
 from clients.training.personalise import PersonalModel, personalise
 from clients.training.tune_content import ContentModel

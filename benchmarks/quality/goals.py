@@ -7,9 +7,13 @@ from statistics import mean
 from typing import Final
 
 from benchmarks.report import Row, goal
-from simulations.results import PlatformResults, Results
+from simulations.results import Metric, PlatformResults, Results
 
-NDCG: Final = "ndcg@10"
+NDCG: Final[Metric] = "ndcg@10"
+JOINED: Final = "fusion_vs_local"
+GIANT: Final = "giant-and-small"
+JOINING: Final = ("same-vertical", GIANT)
+"""Scenarios in which joining is to pay."""
 TINY: Final = {
     "beauty": (0.1531, 0.0815),
     "sports": (0.1231, 0.0675),
@@ -49,15 +53,15 @@ def goals(runs: Runs) -> list[Row]:
             0.1,
             least=True,
         )
-        for name in ("same-vertical", "giant-and-small")
-        for value in (_gain(runs.get(name, ())),)
+        for name in JOINING
+        for value in (_gain(name, runs.get(name, ())),)
     ]
     found += [
         goal(
             f"{name}: interval of that difference, lowest end of all seeds", value, 1e-6, least=True
         )
-        for name in ("same-vertical", "giant-and-small")
-        for value in (_lowest(runs.get(name, ())),)
+        for name in JOINING
+        for value in (_lowest(name, runs.get(name, ())),)
     ]
     found += [
         goal(f"{name}: platforms significantly worse for joining, all seeds", harmed, 0)
@@ -93,27 +97,43 @@ def _systems(platform: PlatformResults) -> list[Row]:
     ]
 
 
-def _alone(results: Results) -> float:
-    return mean(p.local_fusion.ndcg_10 for p in results.platforms.values() if p.local_fusion)
+def _asked(name: str, results: Results) -> list[PlatformResults]:
+    """The platforms that a scenario is about: beside a giant, the small ones."""
+    platforms = sorted(results.platforms.values(), key=lambda p: p.users)
+    return platforms[:-1] if name == GIANT else platforms
 
 
-def _gain(seeds: Sequence[Results]) -> float | None:
+def _difference(name: str, results: Results) -> tuple[float, float]:
+    """Macro difference of the fusion to the local one, and the lower end of its interval."""
+    if name != GIANT:
+        found = results.macro_uplift[JOINED][NDCG]
+        return found.mean, found.low
+    each = [p.uplift[JOINED][NDCG] for p in _asked(name, results)]  # no user is at two shops
+    half = sum(((i.high - i.low) / 2) ** 2 for i in each) ** 0.5 / len(each)
+    return mean(i.mean for i in each), mean(i.mean for i in each) - half
+
+
+def _gain(name: str, seeds: Sequence[Results]) -> float | None:
     """Mean relative gain of the fusion over the local one."""
-    gains = [r.macro_uplift["fusion_vs_local"]["ndcg@10"].mean / _alone(r) for r in seeds]
+    gains = [_difference(name, r)[0] / _alone(_asked(name, r)) for r in seeds]
     return mean(gains) if gains else None
 
 
-def _lowest(seeds: Sequence[Results]) -> float | None:
-    lows = [r.macro_uplift["fusion_vs_local"]["ndcg@10"].low for r in seeds]
+def _alone(platforms: Sequence[PlatformResults]) -> float:
+    return mean(p.local_fusion.ndcg_10 for p in platforms if p.local_fusion)
+
+
+def _lowest(name: str, seeds: Sequence[Results]) -> float | None:
+    lows = [_difference(name, results)[1] for results in seeds]
     return min(lows) if lows else None
 
 
 def _harmed(seeds: Sequence[Results]) -> int:
     return sum(
-        p.uplift["fusion_vs_local"]["ndcg@10"].high < 0
+        p.uplift[JOINED][NDCG].high < 0
         for results in seeds
         for p in results.platforms.values()
-        if "fusion_vs_local" in p.uplift
+        if JOINED in p.uplift
     )
 
 

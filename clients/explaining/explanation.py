@@ -17,7 +17,7 @@ import numpy as np
 from clients.data.dataset import Float64s, Histories, Int64s
 from clients.explaining.errors import NotOneUserError
 from clients.recommenders.base import Attributable, Evidence
-from clients.recommenders.fusion import Part, nothing_known
+from clients.recommenders.distributions import Part, nothing_known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

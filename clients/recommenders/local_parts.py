@@ -8,7 +8,7 @@ from typing import Final
 from clients.data.dataset import Catalogue, Histories
 from clients.evaluation.ranking import Scorer
 from clients.recommenders.base import Storable
-from clients.recommenders.fusion import Part
+from clients.recommenders.distributions import Part
 from clients.recommenders.item_knn import ItemKNN
 from clients.recommenders.popularity import Popularity
 from clients.recommenders.tfidf import TfIdf

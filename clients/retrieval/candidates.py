@@ -17,7 +17,8 @@ import numpy as np
 from clients.advice import Scores
 from clients.data.dataset import Float64s, Histories, Int64s
 from clients.recommenders.base import Float32s
-from clients.recommenders.fusion import Fusion, mixing
+from clients.recommenders.distributions import mixing
+from clients.recommenders.fusion import Fusion
 from clients.recommenders.lookup import Lookup, Retrieving, distinct, summed
 from clients.retrieval.errors import UnusableIndexError
 from clients.retrieval.index import VectorIndex

@@ -23,6 +23,7 @@ from simulations.datasets.federation import FederationData
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 MIN_USERS = 8
 """Fewest users that make a shop."""
@@ -44,6 +45,8 @@ class ShopSplit(StrictModel):
     """Share of the platform's articles that each shop carries, drawn for each shop alone."""
     giant: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the users that are customers of the first shop; 0 = no giant, all of one size."""
+    giant_assortment: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of the platform's articles that the giant carries; 0 = as the others."""
     newcomer_users: Annotated[int, Field(ge=0)] = 0
     """Users that the last shop, which has just opened, has won so far; 0 = no newcomer."""
     newcomer_events: Annotated[int, Field(ge=3)] = 4
@@ -56,6 +59,14 @@ class ShopSplit(StrictModel):
         if self.shops < 2 + bool(self.giant and self.newcomer_users):
             raise ValueError("a giant and a newcomer need a third shop beside them")
         return self
+
+    @property
+    def assortments(self) -> Floats:
+        """(shops,) share of the articles that each carries."""
+        shares = np.full(self.shops, self.assortment)
+        if self.giant and self.giant_assortment:
+            shares[0] = self.giant_assortment
+        return shares
 
     def sizes(self, users: int) -> Ints:
         """(shops,) room for customers in each shop; sums up to at least `users`."""
@@ -81,7 +92,7 @@ def split_into_shops(federation: FederationData, split: ShopSplit, seed: int) ->
     for number, platform in enumerate(federation.platforms):
         random = np.random.default_rng([seed, number])
         rows = _used(len(platform.histories), split.users, random)
-        carried = random.random((split.shops, len(platform.catalogue))) < split.assortment
+        carried = random.random((split.shops, len(platform.catalogue))) < split.assortments[:, None]
         shop_of = _customers(platform.histories.take(rows), carried, split, random)
         for shop in range(split.shops):
             name = f"{platform.name}-{shop + 1:02d}"

@@ -39,6 +39,17 @@ def test_an_interval_of_one_seed_below_zero_misses_the_goal() -> None:
     assert not row["met"]
 
 
+def test_beside_a_giant_only_the_small_shops_count() -> None:
+    results = _results(0.01, 0.0)
+    small = min(results.platforms.values(), key=lambda p: p.users)
+    assert len(results.platforms) == 2
+    assert small.local_fusion is not None
+    found = goals({"giant-and-small": [results]})
+    row = next(r for r in found if r["name"].startswith("giant-and-small: fusion over local"))
+    gain = small.uplift["fusion_vs_local"]["ndcg@10"].mean / small.local_fusion.ndcg_10
+    assert row["value"] == pytest.approx(gain)
+
+
 def test_platforms_that_lose_are_counted() -> None:
     row = _goal("same-vertical: platforms", _results(0.01, 0.0))
     assert (row["value"], row["met"]) == (1, False)

@@ -11,7 +11,8 @@ from clients.advice import Advice, Adviser, Scores, Wish
 from clients.data.dataset import Histories
 from clients.ranking.config import FreshnessConfig, PrerequisiteConfig, RankingConfig
 from clients.ranking.request import Filters
-from clients.recommenders.fusion import Fusion, Part
+from clients.recommenders.distributions import Part
+from clients.recommenders.fusion import Fusion
 from clients.recommenders.item_knn import ItemKNN
 from clients.recommenders.popularity import Popularity
 from clients.text.writer import TextWriter

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import InvalidValueError, UnknownKeyError, UnreadableConfigError
+from simulations.datasets.generated import GeneratorSettings, load_generated
 from simulations.recipe import OverrideError, UnknownRecipeError, load_recipe, shipped_recipes
 
 
@@ -31,6 +32,17 @@ def test_overrides_come_after_the_quick_setting() -> None:
 def test_a_fold_that_does_not_exist_is_refused() -> None:
     with pytest.raises(InvalidValueError, match="folds are counted from 0"):
         load_recipe("quickstart", ["evaluation.folds=3", "evaluation.fold=3"])
+
+
+def test_fewer_users_are_tested_and_all_trained_on() -> None:
+    settings = GeneratorSettings(users=(80,), items=(100,))
+    histories = load_generated(settings, seed=0).platforms[0].histories
+    whole = load_recipe("quickstart").evaluation.split(histories, seed=3)
+    some = load_recipe("quickstart", ["evaluation.test_users=20"]).evaluation.split(histories, 3)
+    assert len(whole.test) > len(some.test) == 20
+    assert set(some.test.contexts.users) < set(whole.test.contexts.users)
+    assert len(some.training.items) == len(whole.training.items)
+    assert len(some.validation) == len(whole.validation)
 
 
 def test_overrides_reach_nested_keys_with_toml_values() -> None:

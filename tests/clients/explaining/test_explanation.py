@@ -13,7 +13,8 @@ from clients.explaining.errors import NotOneUserError
 from clients.explaining.explanation import Explanation, explain
 from clients.recommenders.base import Recommender
 from clients.recommenders.behaviour import BehaviourScorer
-from clients.recommenders.fusion import Fusion, Part
+from clients.recommenders.distributions import Part
+from clients.recommenders.fusion import Fusion
 from clients.recommenders.item_knn import ItemKNN
 from clients.recommenders.popularity import Popularity
 from clients.recommenders.tfidf import TfIdf

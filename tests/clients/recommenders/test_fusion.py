@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from clients.data.dataset import Histories
 from clients.evaluation.split import Fold
+from clients.recommenders import weighing
+from clients.recommenders.distributions import Part
 from clients.recommenders.errors import NothingToFuseError
-from clients.recommenders.fusion import Fusion, Part, learn_weights
+from clients.recommenders.fusion import Fusion, learn_weights
 
 ITEMS = 40
 
@@ -98,6 +100,33 @@ def test_every_part_is_a_distribution_over_the_catalogue() -> None:
     for part in (logits, _hint(fold, 0.5, 2), empty):
         mass = np.exp(part.log_probabilities(fold.contexts).astype(np.float64)).sum(axis=1)
         np.testing.assert_allclose(mass, 1.0, rtol=1e-4)
+
+
+def test_weights_from_some_candidates_are_those_from_the_whole_catalogue(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fold = _fold(3000, 1)
+    parts = {"a": _hint(fold, 0.4, 2), "b": _hint(fold, 0.2, 3), "noise": _noise(fold, 4)}
+    whole = learn_weights(parts, fold)
+    monkeypatch.setattr(weighing, "CANDIDATES", ITEMS // 2)
+    some = learn_weights(parts, fold)
+    assert some.unused == whole.unused == ("noise",)
+    for name, weight in whole.weights.items():
+        assert some.weights[name] == pytest.approx(weight, rel=0.1)
+    assert some.alone == whole.alone  # always over the whole catalogue
+
+
+def test_the_gradient_of_the_weights_is_that_of_the_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    fold = _fold(50, 1)
+    parts = {"a": _hint(fold, 0.4, 2), "b": _hint(fold, 0.2, 3)}
+    monkeypatch.setattr(weighing, "CANDIDATES", ITEMS // 2)
+    choices = weighing.Weighing(parts, fold, 0).choices
+    point, step = np.array([0.7, 0.4]), 1e-2
+    _, gradient = choices._loss(point)
+    for k, one in enumerate(np.eye(2)):
+        ahead, behind = choices.surprise(point + step * one), choices.surprise(point - step * one)
+        slope = (ahead.mean() - behind.mean()) / (2 * step)
+        assert gradient[k] == pytest.approx(slope, rel=1e-2)
 
 
 def test_nothing_to_fuse_is_refused() -> None:

@@ -201,7 +201,8 @@ class _Opaque:
 
 
 def test_a_part_that_scores_only_whole_catalogues_is_refused_by_name() -> None:
-    from clients.recommenders.fusion import Fusion, Part
+    from clients.recommenders.distributions import Part
+    from clients.recommenders.fusion import Fusion
     from clients.retrieval.candidates import IndexedScoring
     from clients.serving.states import ServedBehaviour
 

@@ -53,6 +53,18 @@ def test_users_go_where_most_of_what_they_bought_is_sold(source: FederationData)
     assert events > 0.6 * len(source.platforms[0].histories.items)
 
 
+def test_a_giant_may_carry_everything_and_the_others_what_they_carried(
+    source: FederationData,
+) -> None:
+    plain = ShopSplit(shops=3, giant=0.6)
+    whole = plain.model_copy(update={"giant_assortment": 1.0})
+    before = split_into_shops(source, plain, seed=1).platforms
+    after = split_into_shops(source, whole, seed=1).platforms
+    assert after[0].catalogue == source.platforms[0].catalogue
+    assert len(before[0].catalogue) < 0.7 * len(after[0].catalogue)
+    assert [s.catalogue for s in before[1:]] == [s.catalogue for s in after[1:]]
+
+
 def test_the_giant_has_its_share_and_the_newcomer_few_events(source: FederationData) -> None:
     settings = ShopSplit(shops=4, giant=0.6, newcomer_users=20, newcomer_events=3)
     shops = split_into_shops(source, settings, seed=1).platforms
