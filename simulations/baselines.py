@@ -29,6 +29,9 @@ BASELINES: Final[dict[SystemName, Callable[[], Recommender]]] = {
 CONTENT_PART: Final = "content_vae_gan"
 FEDERATED_CONTENT_PART: Final = "federated_content_vae_gan"
 """The node's own content model, and the federation's, fine-tuned at the node."""
+UNTRAINED_PART: Final = "untrained_lstm"
+"""The LSTM at its public first weights: nobody needs a federation for it, and beside a node's own
+model it helps. Without it in both fusions that help would be taken for the federation's."""
 RELEASED_PART: Final = "released_lstm"
 PERSONAL_PART: Final = "federated_lstm"
 """The node's own LSTM, the federation's as it was released, and the same fine-tuned."""

@@ -39,6 +39,7 @@ from simulations.baselines import (
     FEDERATED_CONTENT_PART,
     PERSONAL_PART,
     RELEASED_PART,
+    UNTRAINED_PART,
     fitted,
     fusion_parts,
 )
@@ -310,6 +311,7 @@ class Run:
     def _alone(self, platform: LabPlatform) -> dict[str, Part]:
         """Parts that the platform has without the federation."""
         models = {MODEL_PART: self._personal_scorer("local_lstm", platform)}
+        models |= self._untrained(platform)
         return fusion_parts(platform, models | self._contents(platform, None))
 
     def _joined(self, source: SystemName, platform: LabPlatform) -> dict[str, Part]:
@@ -320,11 +322,18 @@ class Run:
             models[MODEL_PART] = self._personal_scorer("local_lstm", platform)
         if "released" in wanted:
             models[RELEASED_PART] = self._released(source, platform)
+            models |= self._untrained(platform)
         if "personal" in wanted and source in systems:
             models[PERSONAL_PART] = self._personal_scorer(source, platform)
         models |= self._contents(platform, source)
         counts = self._runs[source].statistics.get(platform.name)
         return fusion_parts(platform, models, counts.recommenders() if counts else {})
+
+    def _untrained(self, platform: LabPlatform) -> dict[str, Scorer]:
+        model, items = self._recipe.model, ItemMatrix(vectors=platform.vectors)
+        return {
+            UNTRAINED_PART: BehaviourScorer(model, initial_parameters(model, self._seed), items)
+        }
 
     def _contents(self, platform: LabPlatform, joined: SystemName | None) -> dict[str, Scorer]:
         """Content models of a platform: its own, and that of the federated run `joined`."""

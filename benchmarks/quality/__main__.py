@@ -75,7 +75,8 @@ def _single(case: Case, data: Path) -> tuple[list[Row], Row]:
     recipe, encoder = _recipe(case), load_encoder(_recipe(case).encoder)
     federation = load_data(recipe.data, data / case.folder if case.folder else None, case.seed)
     cut = partial(recipe.evaluation.split, seed=case.seed)
-    platforms = prepare(federation, encoder, recipe.model, cut, lambda *_: None, recipe.data)
+    columns = recipe.data.features
+    platforms = prepare(federation, encoder, recipe.model, cut, lambda *_: None, columns)
     choice = EncoderChoice(name=recipe.encoder, fingerprint=encoder.fingerprint)
     dial_rows = [row for platform in platforms for row in dial.rows(platform)]
     with tempfile.TemporaryDirectory() as directory:
