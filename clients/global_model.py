@@ -7,6 +7,7 @@ signature, so that all partners of a round have trained from the same one.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from shared.files import write_atomically
 from shared.initial_weights import read_initial
 from shared.optimiser import ServerState, advance
 from shared.plan import TrainingPlan
+from shared.release_card import sum_digest
 from shared.secagg import VerifiedSum
 
 NAMES = ("average", "model", "velocity")
@@ -34,6 +36,16 @@ class StateFormatError(FederationError):
     """The server state received has the wrong length or values that are not finite."""
 
     code = "FED-052"
+
+
+@dataclass(frozen=True, slots=True)
+class LastSum:
+    """The sum of the last round, as this node verified it."""
+
+    digest: str
+    """`shared.release_card.sum_digest`."""
+    cohort: int
+    """Partners in it."""
 
 
 class GlobalModel:
@@ -58,7 +70,8 @@ class GlobalModel:
 
     def __init__(self, plan: TrainingPlan, path: Path, initial: Path | None = None) -> None:
         self._plan, self._path = plan, path
-        self._round, self._state = _load(path) if path.exists() else _begun(plan, initial)
+        kept = _load(path) if path.exists() else (*_begun(plan, initial), None)
+        self._round, self._state, self._verified = kept
 
     @property
     def round(self) -> int:
@@ -69,6 +82,11 @@ class GlobalModel:
     def state(self) -> ServerState:
         """The server state."""
         return self._state
+
+    @property
+    def verified(self) -> LastSum | None:
+        """The sum that led to this state; None if the state was received, or is the first."""
+        return self._verified
 
     def require(self, number: int) -> ServerState:
         """The state from which round `number` trains.
@@ -85,7 +103,9 @@ class GlobalModel:
     def advance(self, total: VerifiedSum) -> None:
         """Compute the next state from a sum that this node has verified, and keep it."""
         state = advance(self._state, total.vector, total.survivors, self._plan)
-        self._keep(self._round + 1, state)
+        number = self._round + 1
+        name = sum_digest(self._plan, number, total.vector, total.survivors)
+        self._keep(number, state, LastSum(name, len(total.survivors)))
 
     def replace(self, number: int, vector: NDArray[np.float32]) -> None:
         """Take over a received state (3 P,) of `number` rounds.
@@ -99,22 +119,27 @@ class GlobalModel:
             raise StateFormatError(f"state is {vector.dtype}{vector.shape}, not float32({length},)")
         if not np.isfinite(vector).all():
             raise StateFormatError("state holds values that are not finite")
-        self._keep(number, ServerState.from_flat(vector))
+        self._keep(number, ServerState.from_flat(vector), None)
 
-    def _keep(self, number: int, state: ServerState) -> None:
+    def _keep(self, number: int, state: ServerState, verified: LastSum | None) -> None:
         tensors = {name: np.ascontiguousarray(getattr(state, name)) for name in NAMES}
-        write_atomically(self._path, save(tensors, metadata={"round": str(number)}))
-        self._round, self._state = number, state
+        facts = {"round": str(number)}
+        if verified is not None:
+            facts |= {"sum": verified.digest, "cohort": str(verified.cohort)}
+        write_atomically(self._path, save(tensors, metadata=facts))
+        self._round, self._state, self._verified = number, state, verified
 
 
 def _begun(plan: TrainingPlan, initial: Path | None) -> tuple[int, ServerState]:
     return 0, ServerState.start(plan, None if initial is None else read_initial(initial, plan))
 
 
-def _load(path: Path) -> tuple[int, ServerState]:
+def _load(path: Path) -> tuple[int, ServerState, LastSum | None]:
     try:
         with safe_open(path, framework="numpy") as file:
-            number = int((file.metadata() or {})["round"])
-            return number, ServerState(**{name: file.get_tensor(name) for name in NAMES})
+            facts = file.metadata() or {}
+            verified = LastSum(facts["sum"], int(facts["cohort"])) if "sum" in facts else None
+            state = ServerState(**{name: file.get_tensor(name) for name in NAMES})
+            return int(facts["round"]), state, verified
     except (OSError, KeyError, ValueError, SafetensorError) as error:
         raise ModelNeededError(f"kept state cannot be read: {error}", where=str(path)) from error

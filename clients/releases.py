@@ -20,12 +20,20 @@ from safetensors.numpy import load_file, save
 
 from clients.approvals import Approvals
 from clients.budget import read_policy
-from clients.global_model import GlobalModel
+from clients.global_model import GlobalModel, LastSum
 from clients.home import NodeHome
 from shared.documents import DocumentError, check_signature, read_document
 from shared.errors import FederationError
 from shared.files import read_json, write_atomically, write_json
-from shared.release_card import ReleaseCard, Withdrawal, contract_digest, model_digest
+from shared.plan import TrainingPlan
+from shared.release_card import (
+    ReleaseCard,
+    Withdrawal,
+    code_digest,
+    contract_digest,
+    model_digest,
+    plan_facts,
+)
 
 
 class ReleaseRefusedError(FederationError):
@@ -156,19 +164,20 @@ class ReleaseShelf:
                 f"release {card.run_id} is out: {self._states()[card.run_id]}",
                 remedy="a release that is out stays out; the next run makes another",
             )
-        model = self._own_model(card)
+        model, seen = self._own_model(card)
         write_atomically(self._model(card.run_id), save({"model": model}), private=True)
         write_atomically(self._card(card.run_id), card.model_dump_json(indent=1).encode())
         self._write({**self._states(), card.run_id: ""})
-        return f"release {card.run_id} is in use: the model is the one that this node computed"
+        return f"release {card.run_id} is in use: the model is the one at this node{seen}"
 
-    def _own_model(self, card: ReleaseCard) -> NDArray[np.float32]:
-        """The released model as this node computed it itself."""
+    def _own_model(self, card: ReleaseCard) -> tuple[NDArray[np.float32], str]:
+        """The released model as this node has it itself, and what else was compared, in words."""
         known = Approvals(self._home.approvals).find(card.plan)
         if known.state not in ("by-hand", "by-policy") or known.plan.run_id != card.run_id:
             raise ReleaseRefusedError("the plan on the card is not approved here")
         if card.contract != contract_digest():
             raise ReleaseRefusedError("the card is for another data contract")
+        _check_plan(card, known.plan)
         path = self._home.run(card.run_id) / "state.safetensors"
         own = GlobalModel(known.plan, path, self._home.initial)
         if own.round != card.round:
@@ -181,7 +190,8 @@ class ReleaseShelf:
                 where=f"run {card.run_id}",
                 remedy="tell the other partners: the coordinator shows different models",
             )
-        return np.ascontiguousarray(model, dtype=np.float32)
+        seen = _checked_sum(card, own.verified) + _code(card)
+        return np.ascontiguousarray(model, dtype=np.float32), seen
 
     def _withdraw(self, notice: Withdrawal) -> str:
         check_signature(notice, bytes.fromhex(read_policy(self._home).coordinator))
@@ -205,3 +215,39 @@ class ReleaseShelf:
 
     def _model(self, name: str) -> Path:
         return self._directory / f"{name}.safetensors"
+
+
+def _check_plan(card: ReleaseCard, plan: TrainingPlan) -> None:
+    """Refuse a card that says of the approved plan what the plan does not say."""
+    expected = {**plan_facts(plan), "parameters": plan.parameters, "round": plan.rounds}
+    for name, value in expected.items():
+        found = getattr(card, name)
+        if found != value:
+            raise ReleaseRefusedError(
+                f"the card says {name} {found!r}, the approved plan {value!r}",
+                where=f"run {card.run_id}",
+            )
+    if card.smallest_cohort > card.partners:
+        problem = f"a smallest cohort of {card.smallest_cohort} among {card.partners} partners"
+        raise ReleaseRefusedError(problem, where=f"run {card.run_id}")
+
+
+def _checked_sum(card: ReleaseCard, own: LastSum | None) -> str:
+    """Compare the last sum and its cohort with what this node verified by the keyed tag."""
+    if own is None:
+        return "; it was received, for this node took no part in the last round"
+    if card.verified_sum not in (None, own.digest):
+        raise ReleaseRefusedError(
+            "the card names another sum than this node verified", where=f"run {card.run_id}"
+        )
+    if card.smallest_cohort > own.cohort:
+        problem = f"a smallest cohort of {card.smallest_cohort}, but {own.cohort} in the last round"
+        raise ReleaseRefusedError(problem, where=f"run {card.run_id}")
+    return ", computed from a sum that it verified" if card.verified_sum else ""
+
+
+def _code(card: ReleaseCard) -> str:
+    """Whether the coordinator runs the code that runs here; a difference is told, not refused."""
+    if card.code is None or card.code == code_digest():
+        return ""
+    return f"; the coordinator's code is {card.code[:16]}, here {code_digest()[:16]}"

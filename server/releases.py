@@ -51,6 +51,7 @@ def promote(home: CoordinatorHome, run_id: str) -> tuple[ReleaseCard, Path]:
         newest[1].released(plan),
         round_number=newest[0],
         smallest_cohort=_smallest_cohort(directory),
+        verified_sum=_sum_of(directory, plan.rounds),
         issued=_now(),
     )
     card = signed(card, load_identity(home.identity))
@@ -107,6 +108,13 @@ def _smallest_cohort(directory: Path) -> int:
         number = int(report["round"])
         survivors[number] = max(survivors.get(number, 0), len(report["survivors"]))
     return min(survivors.values(), default=0)
+
+
+def _sum_of(directory: Path, number: int) -> str | None:
+    """Digest of the sum of a round; None if the round was lost or ran before sums were noted."""
+    reports: list[dict[str, Any]] = read_json(directory / REPORTS)
+    sums = [r.get("sum") for r in reports if r["round"] == number and r["survivors"]]
+    return sums[-1] or None if sums else None
 
 
 def _now() -> str:

@@ -21,6 +21,7 @@ from shared.errors import FederationError, IsthmusError
 from shared.logs import facts
 from shared.optimiser import ServerState
 from shared.plan import TrainingPlan
+from shared.release_card import sum_digest
 from shared.secagg import (
     Aggregate,
     CollectingAdverts,
@@ -74,6 +75,8 @@ class RoundReport:
     round: int
     attempt: int
     survivors: tuple[int, ...] = ()
+    sum: str = ""
+    """Digest of the opened sum (`shared.release_card.sum_digest`)."""
     failures: dict[str, dict[int, str]] = field(default_factory=dict)
     """Stage → Flower node id → error code."""
     seconds: dict[str, float] = field(default_factory=dict)
@@ -220,6 +223,7 @@ class RoundRunner:
     ) -> Opened:
         aggregate = self._reveal(report, reveals, evidence)
         report.survivors = aggregate.survivors
+        report.sum = sum_digest(self._plan, report.round, aggregate.sum(), aggregate.survivors)
         nodes = frozenset(self._nodes[p] for p in aggregate.survivors)
         return Opened(aggregate=aggregate, nodes=nodes)
 

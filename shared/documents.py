@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -36,10 +36,12 @@ class SignedDocument(StrictModel):
 
     def payload(self) -> bytes:
         """The bytes that are signed."""
-        values = self.model_dump(mode="json", exclude={"signature"})
-        return digest(
-            f"isthmus {type(self).__name__} 1", json.dumps(values, sort_keys=True).encode()
-        )
+        values = json.dumps(self.signed_values(), sort_keys=True)
+        return digest(f"isthmus {type(self).__name__} 1", values.encode())
+
+    def signed_values(self) -> dict[str, Any]:
+        """What is signed: all but the signature."""
+        return self.model_dump(mode="json", exclude={"signature"})
 
 
 Document = TypeVar("Document", bound=SignedDocument)

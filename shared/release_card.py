@@ -7,11 +7,14 @@ not have already; it says which one the federation stands behind, or, withdrawn,
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from shared import __version__
 from shared.contract import CONTRACT_VERSION, EVENT_COLUMNS, EVENT_TYPES, ITEM_COLUMNS
@@ -23,10 +26,16 @@ from shared.wire import WIRE_VERSION
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Moment = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00$")]
 
+_SINCE_2: Final = frozenset({"code", "verified_sum"})
+_PACKAGES: Final = ("clients", "server", "shared")
+
 
 class ReleaseCard(SignedDocument):
     """A global model that the coordinator stands behind; signed by it."""
 
+    # Wider than the other documents': cards of the first version are still read.
+    version: Literal[1, 2] = 2  # type: ignore[assignment]
+    """Version of this format; 2 added `code` and `verified_sum`."""
     run_id: RunId
     """The run that made it."""
     plan: Digest
@@ -51,12 +60,30 @@ class ReleaseCard(SignedDocument):
     """Who adds the noise, hence whom epsilon trusts (`shared.plan.PrivacyTerms.noise`)."""
     contract: Digest
     """Digest of the data contract that the models' inputs follow."""
+    code: Digest | None = None
+    """Digest of the code at the coordinator (`code_digest`); None in version 1 only."""
+    verified_sum: Digest | None = None
+    """Digest of the last round's sum (`sum_digest`), whose keyed tag every survivor checked; None
+    if that round was lost."""
     protocol: int
     """Version of the wire protocol."""
     software: str
     """Version of Isthmus at the coordinator."""
     issued: Moment
     """When the card was signed, UTC."""
+
+    @model_validator(mode="after")
+    def _fields_of_the_version(self) -> Self:
+        if self.version == 1 and (self.code or self.verified_sum):
+            raise ValueError("version 1 has neither code nor verified_sum")
+        if self.version == 2 and self.code is None:
+            raise ValueError("version 2 needs code")
+        return self
+
+    def signed_values(self) -> dict[str, Any]:
+        """Only what the card's version has, so that older signatures still hold."""
+        values = super().signed_values()
+        return {k: v for k, v in values.items() if self.version > 1 or k not in _SINCE_2}
 
 
 class Withdrawal(SignedDocument):
@@ -79,32 +106,63 @@ def make_card(
     round_number: int,
     smallest_cohort: int,
     issued: str,
+    verified_sum: str | None = None,
 ) -> ReleaseCard:
     """The unsigned card of `model` (P,) after `round_number` rounds of `plan`."""
-    terms = plan.privacy
-    deltas = sorted(terms.delta(p.declared_users) for p in plan.partners) if terms else None
     return ReleaseCard(
         run_id=plan.run_id,
         plan=plan.digest().hex(),
-        purpose=plan.purpose,
         round=round_number,
-        partners=len(plan.partners),
         smallest_cohort=smallest_cohort,
         model=model_digest(model),
         parameters=len(model),
-        epsilon=terms.epsilon if terms else None,
-        delta=(deltas[0], deltas[-1]) if deltas else None,
-        noise=terms.noise if terms else None,
         contract=contract_digest(),
+        code=code_digest(),
+        verified_sum=verified_sum,
         protocol=WIRE_VERSION,
         software=__version__,
         issued=issued,
+        **plan_facts(plan),
     )
+
+
+def plan_facts(plan: TrainingPlan) -> dict[str, Any]:
+    """The fields of a card that follow from its plan alone, so that a node can recompute them."""
+    terms = plan.privacy
+    deltas = sorted(terms.delta(p.declared_users) for p in plan.partners) if terms else None
+    return {
+        "purpose": plan.purpose,
+        "partners": len(plan.partners),
+        "epsilon": terms.epsilon if terms else None,
+        "delta": (deltas[0], deltas[-1]) if deltas else None,
+        "noise": terms.noise if terms else None,
+    }
 
 
 def model_digest(model: NDArray[np.float32]) -> str:
     """SHA-256 (hex) of a parameter vector (P,), as little-endian float32."""
     return digest("isthmus global model 1", model.astype("<f4").tobytes()).hex()
+
+
+def sum_digest(
+    plan: TrainingPlan, number: int, vector: NDArray[np.float64], survivors: Sequence[int]
+) -> str:
+    """SHA-256 (hex) of the sum (d,) of round `number`, its survivors and its plan.
+
+    The keyed tag itself cannot stand on a card: the coordinator must not know its key. This names
+    the sum that the tag was checked for.
+    """
+    facts = f"{plan.digest().hex()} {number} {sorted(survivors)}".encode()
+    return digest("isthmus verified sum 1", facts, vector.astype("<f8").tobytes()).hex()
+
+
+@lru_cache(maxsize=1)
+def code_digest() -> str:
+    """SHA-256 (hex) of the source files of Isthmus that are installed here, by path."""
+    root = Path(__file__).parent.parent
+    files = sorted(p.relative_to(root) for name in _PACKAGES for p in (root / name).rglob("*.py"))
+    parts = [part for f in files for part in (f.as_posix().encode(), (root / f).read_bytes())]
+    return digest("isthmus code 1", *parts).hex()
 
 
 def contract_digest() -> str:

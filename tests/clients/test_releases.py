@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
-from clients.approvals import Approvals
+from clients.approvals import Approvals, UnknownPlanError
 from clients.cli import app as cli
+from clients.global_model import GlobalModel
 from clients.releases import (
     DamagedReleaseError,
     ReleaseRefusedError,
@@ -19,7 +22,13 @@ from shared.documents import DocumentError, SignedDocument, signed, write_docume
 from shared.files import write_json
 from shared.optimiser import ServerState
 from shared.plan import LocalSteps, TrainingPlan
-from shared.release_card import ReleaseCard, Withdrawal, make_card, model_digest
+from shared.release_card import (
+    ReleaseCard,
+    Withdrawal,
+    code_digest,
+    make_card,
+    model_digest,
+)
 from tests.federation import MODEL, Federation
 from tests.plans import KEY, identity, make_plan
 
@@ -36,13 +45,19 @@ class Finished:
         )
         federation = Federation(self.plan, root / "run")
         self.final: ServerState = federation.run()
+        (self.sum,) = (report.sum for report in federation.reports)
         self.node = federation.nodes[1]
         write_json(self.node.home.policy, self.node.policy.model_dump(mode="json"))
         self.shelf = ReleaseShelf(self.node.home)
 
     def card(self, **changes: object) -> ReleaseCard:
         card = make_card(
-            self.plan, self.final.model, round_number=1, smallest_cohort=3, issued=ISSUED
+            self.plan,
+            self.final.model,
+            round_number=1,
+            smallest_cohort=3,
+            verified_sum=self.sum,
+            issued=ISSUED,
         )
         return card.model_copy(update=changes)
 
@@ -70,8 +85,20 @@ def test_the_nodes_own_model_is_used_once_its_card_is_signed(finished: Finished)
 
 @pytest.mark.parametrize(
     "changes",
-    [{"model": "00" * 32}, {"round": 2}, {"contract": "00" * 32}],
-    ids=["another model", "another round", "another data contract"],
+    [
+        {"model": "00" * 32},
+        {"round": 2},
+        {"contract": "00" * 32},
+        {"verified_sum": "00" * 32},
+        {"purpose": "another"},
+        {"partners": 4},
+        {"smallest_cohort": 4},
+        {"epsilon": 1.0},
+        {"delta": (0.0, 0.0)},
+        {"noise": "local"},
+        {"parameters": 1},
+    ],
+    ids=lambda changes: next(iter(changes)),
 )
 def test_a_card_that_does_not_fit_is_refused(
     finished: Finished, changes: dict[str, object]
@@ -80,6 +107,43 @@ def test_a_card_that_does_not_fit_is_refused(
     with pytest.raises(ReleaseRefusedError):
         finished.shelf.accept(finished.file(finished.card(**changes)))
     assert finished.shelf.current() is None
+
+
+def test_a_card_of_a_plan_that_never_came_here_is_refused(finished: Finished) -> None:
+    with pytest.raises(UnknownPlanError):
+        finished.shelf.accept(finished.file(finished.card(plan="00" * 32)))
+
+
+def test_a_cohort_larger_than_the_last_sum_is_refused(finished: Finished) -> None:
+    """Among three partners only two were in the sum that this node verified."""
+    path = finished.node.home.run(finished.plan.run_id) / "state.safetensors"
+    with safe_open(path, framework="numpy") as file:
+        facts = {**file.metadata(), "cohort": "2"}
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    save_file(tensors, path, metadata=facts)
+    with pytest.raises(ReleaseRefusedError, match="but 2 in the last round"):
+        finished.shelf.accept(finished.file(finished.card()))
+
+
+def test_what_was_compared_is_said(finished: Finished) -> None:
+    said = finished.shelf.accept(finished.file(finished.card()))
+    assert "computed from a sum that it verified" in said
+    assert "code" not in said
+    said = finished.shelf.accept(finished.file(finished.card(code="ab" * 32)))
+    assert f"the coordinator's code is {'ab' * 8}, here {code_digest()[:16]}" in said
+
+
+def test_a_received_state_is_not_called_verified(finished: Finished) -> None:
+    path = finished.node.home.run(finished.plan.run_id) / "state.safetensors"
+    GlobalModel(finished.plan, path).replace(1, finished.final.flat())
+    said = finished.shelf.accept(finished.file(finished.card()))
+    assert "took no part in the last round" in said
+
+
+def test_a_card_of_the_first_version_is_still_accepted(finished: Finished) -> None:
+    card = finished.card(version=1, code=None, verified_sum=None)
+    finished.shelf.accept(finished.file(card))
+    assert finished.shelf.current() is not None
 
 
 def test_a_card_that_another_key_signed_is_refused(finished: Finished) -> None:

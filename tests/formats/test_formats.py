@@ -78,6 +78,14 @@ def test_documents_are_read_with_their_signatures(folder: Path) -> None:
     check_signature(read_document(Withdrawal, folder / "withdrawal.json"), public(KEY))
 
 
+def test_a_release_card_of_the_first_version_carries_nothing_of_the_second(folder: Path) -> None:
+    values = json.loads((folder / "release.json").read_bytes())
+    assert values["version"] == 1
+    (folder / "release.json").write_text(json.dumps({**values, "code": "00" * 32}))
+    with pytest.raises(ConfigError, match="version 1 has neither"):
+        read_document(ReleaseCard, folder / "release.json")
+
+
 def test_a_policy_is_read(folder: Path) -> None:
     values = json.loads((folder / "policy.json").read_bytes())
     assert parse(NodePolicy, values, where="policy").coordinator == public(KEY).hex()
@@ -176,7 +184,7 @@ def test_a_plan_of_a_later_version_is_refused(folder: Path) -> None:
 
 
 def test_a_document_of_a_later_version_is_refused(folder: Path) -> None:
-    values = {**json.loads((folder / "release.json").read_bytes()), "version": 2}
+    values = {**json.loads((folder / "release.json").read_bytes()), "version": 3}
     (folder / "release.json").write_text(json.dumps(values))
     with pytest.raises(ConfigError, match="version"):
         read_document(ReleaseCard, folder / "release.json")

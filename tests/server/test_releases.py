@@ -22,7 +22,7 @@ from shared.files import write_json
 from shared.keyfile import create_identity, load_identity, public_bytes
 from shared.optimiser import ServerState
 from shared.plan import PrivacyTerms
-from shared.release_card import contract_digest, model_digest
+from shared.release_card import code_digest, contract_digest, model_digest
 from tests.federation import MODEL
 from tests.plans import make_plan
 
@@ -36,7 +36,7 @@ def home(tmp_path: Path) -> CoordinatorHome:
     directory = home.run(PLAN.run_id)
     store_plan(directory, PLAN, PLAN.sign(key))
     reports = [{"round": 1, "survivors": [1]}, {"round": 1, "survivors": [1, 2]},
-               {"round": 2, "survivors": [1, 2]}]  # fmt: skip
+               {"round": 2, "survivors": [1, 2], "sum": "cd" * 32}]  # fmt: skip
     write_json(directory / REPORTS, reports)
     return home
 
@@ -55,6 +55,7 @@ def test_a_card_says_what_can_be_checked(home: CoordinatorHome) -> None:
     check_signature(card, public_bytes(load_identity(home.identity)))
     assert card.model == model_digest(state.model)
     assert card.contract == contract_digest()
+    assert (card.code, card.verified_sum) == (code_digest(), "cd" * 32)
     assert (card.smallest_cohort, card.partners, card.round) == (2, 2, 2)
     assert card.epsilon == 2.0
     assert card.delta == (100**-1.1, 64**-1.1)
