@@ -11,6 +11,12 @@ Flower's SuperNode asks for messages and, told that there are none, sleeps three
 stage of a round. So the edge keeps the question open for a while and asks the SuperLink again
 itself; the node has its message a moment after the coordinator sent it. A node that has gone away
 in the meantime is asked about no more, or its message would be handed to nobody.
+
+A SuperNode that has fetched a message and is then told that the message's run is over (as happens
+when the coordinator was killed in between and went on in a new run) gives up on it and keeps the
+answer that its executor makes all the same. From then on it sends each answer one message late, so
+every stage waits in vain for it. So the edge lets it confirm such a message: the SuperNode then
+waits for the answer, learns that the run is over when it sends it, and is in step.
 """
 
 from __future__ import annotations
@@ -27,6 +33,8 @@ import httpx
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from flwr.proto.fleet_pb2 import PullMessagesResponse
+from flwr.proto.message_pb2 import ConfirmMessageReceivedResponse
+from flwr.supercore.protobuf.constants import PROTOBUF_MEDIA_TYPE
 from google.protobuf.message import DecodeError
 
 from server.home import CoordinatorHome
@@ -51,6 +59,7 @@ FLEET: Final = frozenset(
 """What a SuperNode calls; registration is the operator's, so it is not among them."""
 HEALTH: Final = "/health"
 PULL: Final = "/v1/fleet/pull-messages"
+CONFIRM: Final = "/v1/fleet/confirm-message-received"
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 1.0
 KEY_HEADER: Final = b"flwr-public-key"
@@ -78,6 +87,11 @@ FORBIDDEN: Final = Answer(403, body=b"forbidden\n")
 TOO_LARGE: Final = Answer(413, body=b"too large\n")
 TOO_SLOW: Final = Answer(408, body=b"too slow\n")
 UNAVAILABLE: Final = Answer(503, body=b"unavailable\n")
+CONFIRMED: Final = Answer(
+    200,
+    headers=((b"content-type", PROTOBUF_MEDIA_TYPE.encode()),),
+    body=ConfirmMessageReceivedResponse().SerializeToString(),
+)
 
 
 class Register:
@@ -163,7 +177,8 @@ class Edge:
         request = (scope["method"], call, _forwarded(scope), body)
         if call == PULL and self._wait:
             return await self._pull(request, certificate, receive)
-        return await self._forward(*request)
+        answer = await self._forward(*request)
+        return CONFIRMED if call == CONFIRM and answer.status == 403 else answer
 
     async def _pull(
         self, request: Request, certificate: x509.Certificate, receive: Receive

@@ -16,12 +16,12 @@ import pytest
 import uvicorn
 from cryptography.hazmat.primitives.serialization import Encoding
 from flwr.proto.fleet_pb2 import PullMessagesResponse
-from flwr.proto.message_pb2 import Message
+from flwr.proto.message_pb2 import ConfirmMessageReceivedResponse, Message
 
 from clients.home import NodeHome
 from clients.network_home import NetworkHome
 from server.authority import create_authority, issue_client_certificate
-from server.edge import FLEET, LONGEST_PAUSE, PULL, Edge, Register
+from server.edge import CONFIRM, FLEET, LONGEST_PAUSE, PULL, Edge, Register
 from server.edge_server import configuration
 from server.enrolment import revoke
 from server.home import CoordinatorHome
@@ -38,6 +38,7 @@ class World:
     home: CoordinatorHome
     node: NodeHome
     port: int
+    status: int = 200
     seen: list[httpx.Request] = field(default_factory=list)
 
     def client(self, node: NodeHome | None) -> httpx.Client:
@@ -57,7 +58,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
     def link(request: httpx.Request) -> httpx.Response:
         world.seen.append(request)
-        return httpx.Response(200, content=b"pong", headers={"set-cookie": "x"})
+        return httpx.Response(world.status, content=b"pong", headers={"set-cookie": "x"})
 
     upstream = httpx.AsyncClient(base_url="https://link", transport=httpx.MockTransport(link))
     edge = Edge(Register(home), upstream, max_bytes=MAX_BYTES, seconds=0.5)
@@ -73,6 +74,25 @@ def test_every_fleet_call_and_health_pass(world: World) -> None:
             assert "set-cookie" not in answer.headers
         assert client.get("/health").status_code == 200
     assert [r.content for r in world.seen[:-1]] == [b"ping"] * len(FLEET)
+
+
+def test_a_message_of_a_run_that_is_over_can_be_confirmed_and_nothing_else_of_it(
+    world: World,
+) -> None:
+    """Else Flower's SuperNode keeps its answer and sends every later one a message late."""
+    world.status = 403
+    with world.client(world.node) as client:
+        answers = {p: client.post(p, content=b"ping", headers=world.headers()) for p in FLEET}
+    assert {path for path, answer in answers.items() if answer.status_code == 200} == {CONFIRM}
+    assert ConfirmMessageReceivedResponse.FromString(answers[CONFIRM].content).ByteSize() == 0
+
+
+def test_a_partner_that_is_out_cannot_confirm_either(world: World) -> None:
+    world.status = 403
+    revoke(world.home, "shop")
+    with world.client(world.node) as client:
+        assert client.post(CONFIRM, headers=world.headers()).status_code == 403
+    assert not world.seen
 
 
 @pytest.mark.parametrize(
