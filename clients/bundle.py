@@ -7,7 +7,8 @@
     personal.safetensors   behaviour model, item vectors with residuals, item biases
     parts.safetensors      fitted local parts of the fusion
     index.faiss            where the catalogue is large: an approximate index over the item vectors
-    content.safetensors    where the release has one: the content model
+    released.safetensors   where a federated release takes part: its LSTM as it was released
+    content.safetensors    where that release has one: the content model
 
 A bundle is derived from private data: files have mode 0600 and it never leaves the node. Only what
 this node signed is loaded, so that neither a damaged file nor somebody else's model is served.
@@ -31,12 +32,21 @@ from safetensors.numpy import load_file, save
 
 from clients.content_file import ContentPart
 from clients.data.dataset import Catalogue
+from clients.evaluation.ranking import Scorer
 from clients.personal_file import load as load_personal
 from clients.personal_file import store as store_personal
 from clients.recommenders.base import Arrays, Storable
 from clients.recommenders.distributions import Part
 from clients.recommenders.fusion import Fusion, FusionWeights
-from clients.recommenders.local_parts import LOCAL_PARTS, fusion_parts
+from clients.recommenders.local_parts import (
+    FEDERATED_CONTENT_PART,
+    LOCAL_PARTS,
+    MODEL_PART,
+    RELEASED_PART,
+    fusion_parts,
+)
+from clients.released_file import load as load_released
+from clients.released_file import store as store_released
 from clients.retrieval.index import VectorIndex
 from clients.training.personalise import PersonalModel
 from shared.config import StrictModel
@@ -49,7 +59,9 @@ from shared.models.encoders.base import file_sha256
 FORMAT: Final = 1
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
 PERSONAL, PARTS, INDEX = "personal.safetensors", "parts.safetensors", "index.faiss"
-CONTENT: Final = "content.safetensors"
+RELEASED, CONTENT = "released.safetensors", "content.safetensors"
+_NEEDS: Final = {RELEASED_PART: RELEASED, FEDERATED_CONTENT_PART: CONTENT}
+"""Part of the fusion → the file that it stands in, where that is one of its own."""
 _LABEL: Final = "isthmus model bundle 1"
 _CATALOGUE_LABEL: Final = "isthmus catalogue 1"
 _MANIFEST_BYTES: Final = 1 << 20
@@ -101,7 +113,10 @@ class BundleManifest(StrictModel):
     created: str
     """UTC, ISO 8601."""
     start: str
-    """Where the behaviour model started: `initial` or the name of a federated release."""
+    """`initial` for what a node made alone, or the name of the federated release in it.
+
+    In bundles without a released model, which were written before there were any, the release is
+    where the node's own model was trained from."""
     encoder: str
     encoder_fingerprint: Digest
     catalogue: Digest
@@ -124,19 +139,22 @@ class Bundle:
     manifest
         What it is; `files` is filled in when it is saved.
     personal
-        The behaviour model.
+        The node's own behaviour model.
     local
         Name → fitted local part.
     index
         Over the item vectors, where the catalogue is large.
+    released
+        The LSTM of the federated release that takes part, as it was released.
     content
-        The content model of the release from which the bundle started, if it has one.
+        The content model of that release, if it has one, fitted to the platform.
     """
 
     manifest: BundleManifest
     personal: PersonalModel
     local: dict[str, Storable]
     index: VectorIndex | None = None
+    released: PersonalModel | None = None
     content: ContentPart | None = None
 
     @property
@@ -146,11 +164,22 @@ class Bundle:
 
     def parts(self) -> dict[str, Part]:
         """All parts, those without a weight included."""
-        return fusion_parts(self.local, self.personal.scorer())
+        models: dict[str, Scorer] = {MODEL_PART: self.personal.scorer()}
+        if self.released is not None:
+            models |= federated_scorers(self.released, self.content)
+        return fusion_parts(self.local, models)
 
     def fusion(self) -> Fusion:
         """The ranking that users get."""
         return Fusion(self.parts(), self.manifest.fusion.weights)
+
+
+def federated_scorers(released: PersonalModel, content: ContentPart | None) -> dict[str, Scorer]:
+    """Part → model, for what a release adds to the fusion."""
+    found: dict[str, Scorer] = {RELEASED_PART: released.scorer()}
+    if content is not None:
+        found[FEDERATED_CONTENT_PART] = content.scorer(released.items.vectors)
+    return found
 
 
 def catalogue_digest(catalogue: Catalogue) -> str:
@@ -174,6 +203,8 @@ def save_bundle(path: Path, bundle: Bundle, key: Ed25519PrivateKey) -> None:
     if bundle.index is not None:
         bundle.index.store(beside / INDEX)
         (beside / INDEX).chmod(0o600)
+    if bundle.released is not None:
+        store_released(beside / RELEASED, bundle.released, bundle.personal.items)
     if bundle.content is not None:
         bundle.content.store(beside / CONTENT)
     files = {name: file_sha256(beside / name) for name in sorted(p.name for p in beside.iterdir())}
@@ -233,11 +264,23 @@ def load_bundle(path: Path, signer: Ed25519PublicKey, catalogue: Catalogue) -> B
         personal = load_personal(path / PERSONAL, manifest.model)
         local = _unpacked(load_file(path / PARTS), manifest.parts)
         index = _index(path / INDEX, manifest)
+        released = (
+            load_released(path / RELEASED, manifest.model, personal.items)
+            if RELEASED in manifest.files
+            else None
+        )
         shape = manifest.content
         content = None if shape is None else ContentPart.load(path / CONTENT, shape)
     except (OSError, KeyError, ValueError, SafetensorError) as error:
         raise CorruptBundleError(str(error), where=str(path)) from error
-    return Bundle(manifest=manifest, personal=personal, local=local, index=index, content=content)
+    return Bundle(
+        manifest=manifest,
+        personal=personal,
+        local=local,
+        index=index,
+        released=released,
+        content=content,
+    )
 
 
 def _read(path: Path) -> bytes:
@@ -252,7 +295,8 @@ def _read(path: Path) -> bytes:
 
 
 def _check_files(path: Path, manifest: BundleManifest) -> None:
-    known = set(manifest.files) - {INDEX, CONTENT} == {PERSONAL, PARTS}
+    known = set(manifest.files) - {INDEX, RELEASED, CONTENT} == {PERSONAL, PARTS}
+    known &= all(_NEEDS.get(part, PARTS) in manifest.files for part in manifest.fusion.weights)
     if not known or not set(manifest.parts) <= set(LOCAL_PARTS):
         problem = f"files {sorted(manifest.files)} and parts {sorted(manifest.parts)} are not known"
         raise CorruptBundleError(problem, where=str(path))

@@ -11,6 +11,7 @@ from clients.recommenders.base import Recommender
 from clients.recommenders.distributions import Part
 from clients.recommenders.item_knn import ItemKNN
 from clients.recommenders.local_parts import LOCAL_PARTS
+from clients.recommenders.local_parts import fusion_parts as node_parts
 from clients.recommenders.popularity import Popularity
 from clients.recommenders.tfidf import TfIdf
 from clients.recommenders.transitions import Transitions
@@ -27,14 +28,12 @@ BASELINES: Final[dict[SystemName, Callable[[], Recommender]]] = {
 }
 
 CONTENT_PART: Final = "content_vae_gan"
-FEDERATED_CONTENT_PART: Final = "federated_content_vae_gan"
-"""The node's own content model, and the federation's, fine-tuned at the node."""
+"""The node's own content model."""
 UNTRAINED_PART: Final = "untrained_lstm"
 """The LSTM at its public first weights: nobody needs a federation for it, and beside a node's own
 model it helps. Without it in both fusions that help would be taken for the federation's."""
-RELEASED_PART: Final = "released_lstm"
 PERSONAL_PART: Final = "federated_lstm"
-"""The node's own LSTM, the federation's as it was released, and the same fine-tuned."""
+"""The federation's LSTM, fine-tuned at the node."""
 
 
 def fitted(system: SystemName, platform: LabPlatform) -> Recommender:
@@ -57,8 +56,6 @@ def fusion_parts(
         Recommenders of the federation's statistics, not fitted yet.
     """
     unfitted = {name: make() for name, make in LOCAL_PARTS.items()} | dict(pooled)
-    parts = {
-        name: Part(one.fit(platform.split.training, platform.catalogue), "shares")
-        for name, one in unfitted.items()
-    }
-    return parts | {name: Part(model, "logits") for name, model in models.items()}
+    training, catalogue = platform.split.training, platform.catalogue
+    local = {name: one.fit(training, catalogue) for name, one in unfitted.items()}
+    return node_parts(local, models)

@@ -8,19 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from clients.recommenders.local_parts import FEDERATED_PARTS as OF_A_RELEASE
 from clients.training.content_health import content_health
 from clients.training.profiles import ProfileSet
 from clients.training.tune_content import ContentModel
 from shared.models.item_matrix import ItemMatrix
-from simulations.baselines import FEDERATED_CONTENT_PART, PERSONAL_PART, RELEASED_PART
+from simulations.baselines import PERSONAL_PART
 from simulations.counting import POOLED_KNN, POOLED_POPULARITY
 from simulations.platforms import LabPlatform
 from simulations.recipe import ContentRecipe
 
 FEDERATED_PARTS: Final = (
-    RELEASED_PART,
+    *OF_A_RELEASE,
     PERSONAL_PART,
-    FEDERATED_CONTENT_PART,
     POOLED_POPULARITY,
     POOLED_KNN,
 )

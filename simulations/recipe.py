@@ -15,8 +15,7 @@ from pydantic import Field, model_validator
 from clients.data.dataset import Histories
 from clients.evaluation.other_splits import time_split, user_fold
 from clients.evaluation.split import LeaveOneOut, leave_one_out
-from clients.training.config import PersonalisationConfig
-from clients.training.tune_content import ContentTuning
+from clients.training.config import ContentTuning, PersonalisationConfig
 from shared.config import StrictModel, parse, read_toml
 from shared.errors import LabError
 from shared.models.config import BehaviourConfig

@@ -19,9 +19,10 @@ from clients.evaluation.ranking import evaluate
 from clients.evaluation.split import Fold
 from clients.evaluation.summary import summary
 from clients.recommenders.content import ContentScorer
+from clients.training.config import ContentTuning
 from clients.training.content_health import content_health
 from clients.training.profiles import ProfileSet
-from clients.training.tune_content import ContentModel, ContentTuning, tune_content
+from clients.training.tune_content import ContentModel, tune_content
 from shared.models.config import ContentConfig
 from shared.models.content_parameters import initial_content
 from shared.models.item_matrix import ItemMatrix

@@ -14,6 +14,8 @@ def evaluate(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
 
     HR@10 and NDCG@10 with 95% intervals, and the fusion's gain over each part on the same users.
     """
+    from dataclasses import replace
+
     from rich.console import Console
     from rich.table import Table
 
@@ -26,8 +28,7 @@ def evaluate(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
     from clients.evaluation.split import leave_one_out
     from clients.home import NodeHome
     from clients.identity import load_identity
-    from clients.recommenders.fusion import Fusion
-    from clients.recommenders.local_parts import fit_local_parts, fusion_parts
+    from clients.recommenders.local_parts import fit_local_parts
     from shared.progress import reporter
 
     node = NodeHome(home)
@@ -35,10 +36,9 @@ def evaluate(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
     signer = load_identity(node.identity).public_key()
     bundle = load_bundle(BundleShelf(node.models).current, signer, catalogue)
     split = leave_one_out(histories)
-    local = fit_local_parts(split.training, catalogue)
-    parts = fusion_parts(local, bundle.personal.scorer())
-    systems: dict[str, Scorer] = {name: part.scorer for name, part in parts.items()}
-    systems[FUSION] = Fusion(parts, bundle.manifest.fusion.weights)
+    bundle = replace(bundle, local=fit_local_parts(split.training, catalogue))
+    systems: dict[str, Scorer] = {name: part.scorer for name, part in bundle.parts().items()}
+    systems[FUSION] = bundle.fusion()
     with reporter(Console(stderr=True)) as progress:
         report = evaluate_on_holdout(systems, split.test, progress.step("evaluation"))
     if as_json:

@@ -22,8 +22,9 @@ def train(
 ) -> None:
     """Train on the node's own data and publish the model bundle; nothing is sent.
 
-    Without --local the model starts from the global model in use, is compared with what the node
-    can do alone, and is served only if it is not worse. Ctrl-C and the same command again: it goes
+    Without --local the federation's release in use joins the node's own model in the fusion, with
+    weights learned on validation items; it is compared with what the node can do alone, and served
+    only if it is not worse. Ctrl-C and the same command again: it goes
     on. A running service takes the new model over when it gets SIGHUP.
     """
     from rich.console import Console
@@ -82,22 +83,23 @@ def _facts(bundle: Bundle) -> dict[str, Any]:
 
 
 def _text(facts: dict[str, Any]) -> str:
-    from clients.recommenders.local_parts import MODEL_PART
+    from clients.recommenders.local_parts import FEDERATED_PARTS
 
     lines = [f"bundle: {facts['bundle']}"]
     if "gate" in facts:
         lines += [
-            f"  alone {facts['alone']:.4f}, from release {facts['release'][:8]} "
+            f"  alone {facts['alone']:.4f}, with release {facts['release'][:8]} "
             f"{facts['joined']:.4f} NDCG@10 on this node's hold-out",
             f"  {facts['gate']}",
         ]
     for name, part in facts["parts"].items():
         figures = f"weight {part['weight']:6.3f}   NDCG@10 alone {part['ndcg@10 alone']:.4f}"
-        lines.append(f"  {name:20} {figures}")
+        lines.append(f"  {name:25} {figures}")
     if facts["unused"]:
         lines.append(f"  not used, since they do not help here: {', '.join(facts['unused'])}")
-    if facts["start"] != "initial" and MODEL_PART in facts["unused"]:
-        lines.append("  the model from the federation has weight zero: it does not help here")
+    joined = [name for name in facts["parts"] if name in FEDERATED_PARTS]
+    if joined and set(joined) <= set(facts["unused"]):
+        lines.append("  nothing from the federation helps here: its parts have weight zero")
     users = facts["validation users"]
     return "\n".join(
         [*lines, f"  fusion: NDCG@10 {facts['ndcg@10']:.4f} on {users} validation users"]

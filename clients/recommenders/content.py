@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clients.data.dataset import Histories
+from clients.data.dataset import Histories, Int64s
 from clients.recommenders.base import Float32s
 from clients.training.profiles import latest_profiles
 from shared.models.config import ContentConfig
@@ -98,3 +98,25 @@ class ContentScorer:
         if self._pooling == "best":
             return torch.maximum(first, second)
         return torch.logaddexp(first, second)
+
+
+class OneContentScorer(ContentScorer):
+    """Scores items by the one content of the mean latent: a query in item space.
+
+    Parameters
+    ----------
+    config, parameters, vectors
+        As for `ContentScorer`.
+    """
+
+    def __init__(self, config: ContentConfig, parameters: Float32s, vectors: Tensor) -> None:
+        super().__init__(config, parameters, vectors, draws=0)
+
+    def queries(self, histories: Histories) -> Float32s:
+        """(B, d) content of each user: private, for the user's own platform."""
+        return self.contents(histories)[:, 0]
+
+    def logits_of(self, query: Float32s, items: Int64s) -> Float32s:
+        """(K,) logits of some items for one query."""
+        rows = self._vectors.index_select(0, torch.from_numpy(items))
+        return np.asarray((rows @ torch.from_numpy(query)).numpy(), dtype=np.float32)

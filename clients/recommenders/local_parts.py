@@ -1,13 +1,13 @@
-"""Which recommenders a platform fits for itself and fuses with its behaviour model."""
+"""Which recommenders a platform fits for itself, and what it fuses them with."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from clients.data.dataset import Catalogue, Histories
 from clients.evaluation.ranking import Scorer
-from clients.recommenders.base import Storable
+from clients.recommenders.base import Recommender, Storable
 from clients.recommenders.distributions import Part
 from clients.recommenders.item_knn import ItemKNN
 from clients.recommenders.popularity import Popularity
@@ -16,6 +16,11 @@ from clients.recommenders.transitions import Transitions
 
 POPULAR_PART: Final = "recent_popularity"
 MODEL_PART: Final = "behaviour_lstm"
+"""The node's own LSTM, trained on its own data alone."""
+RELEASED_PART: Final = "released_lstm"
+FEDERATED_CONTENT_PART: Final = "federated_content_vae_gan"
+FEDERATED_PARTS: Final = (RELEASED_PART, FEDERATED_CONTENT_PART)
+"""What a federated release adds: its LSTM as it was released, its content model fine-tuned here."""
 
 LOCAL_PARTS: Final[dict[str, Callable[[], Storable]]] = {
     POPULAR_PART: lambda: Popularity(half_life=1.0),
@@ -31,15 +36,15 @@ def fit_local_parts(histories: Histories, catalogue: Catalogue) -> dict[str, Sto
     return {name: make().fit(histories, catalogue) for name, make in LOCAL_PARTS.items()}
 
 
-def fusion_parts(local: dict[str, Storable], model: Scorer) -> dict[str, Part]:
+def fusion_parts(local: Mapping[str, Recommender], models: Mapping[str, Scorer]) -> dict[str, Part]:
     """Parts of a platform's fusion.
 
     Parameters
     ----------
     local
         Fitted local parts.
-    model
-        The personal behaviour model.
+    models
+        Behaviour and content models by part.
     """
     shares = {name: Part(recommender, "shares") for name, recommender in local.items()}
-    return {**shares, MODEL_PART: Part(model, "logits")}
+    return {**shares, **{name: Part(model, "logits") for name, model in models.items()}}

@@ -46,6 +46,19 @@ class Retrieving(Protocol):
         ...
 
 
+@runtime_checkable
+class Querying(Protocol):
+    """A model that looks for items near a query: its scores are logits of inner products."""
+
+    def queries(self, histories: Histories, /) -> Float32s:
+        """(B, d) query of each user."""
+        ...
+
+    def logits_of(self, query: Float32s, items: Int64s, /) -> Float32s:
+        """(K,) logits of some items for one query."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Base:
     """What a recommender says of each item when nothing speaks for it.

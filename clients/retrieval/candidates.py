@@ -1,15 +1,16 @@
 """Scores for a catalogue too large to be scored: candidates first, then the fusion of these alone.
 
-Candidates of a user are the items that the index finds for the behaviour model's query, those for
-which the other parts have most evidence together, and the most popular ones. The summands of these
-are what the fusion of the whole catalogue would give, but for one constant a user: the behaviour
-model's probabilities are normalised over the candidates.
+Candidates of a user are the items that the index finds for the query of each LSTM and of content
+models, those for which other parts have most evidence together, and the most popular ones. The
+summands are what the fusion of the whole catalogue would give, but for one constant a user and
+model: the probabilities of models are normalised over the candidates. The index holds the item
+vectors of the node's own model; other models find what is near in these and are then exact.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -19,7 +20,8 @@ from clients.data.dataset import Float64s, Histories, Int64s
 from clients.recommenders.base import Float32s
 from clients.recommenders.distributions import mixing
 from clients.recommenders.fusion import Fusion
-from clients.recommenders.lookup import Lookup, Retrieving, distinct, summed
+from clients.recommenders.local_parts import MODEL_PART
+from clients.recommenders.lookup import Lookup, Querying, Retrieving, distinct, summed
 from clients.retrieval.errors import UnusableIndexError
 from clients.retrieval.index import VectorIndex
 from clients.serving.config import ServingConfig
@@ -37,9 +39,9 @@ class IndexedScoring:
     Parameters
     ----------
     fusion
-        Its parts are the behaviour model and parts that can be asked about some items.
+        Its parts can all be asked about some items.
     behaviour
-        The behaviour model among them.
+        The node's own behaviour model, by which candidates are found where no model has a weight.
     index
         Over its item vectors.
     config
@@ -54,33 +56,41 @@ class IndexedScoring:
     def __init__(
         self, fusion: Fusion, behaviour: ServedBehaviour, index: VectorIndex, config: ServingConfig
     ) -> None:
-        self._fusion, self._behaviour, self._index, self._config = fusion, behaviour, index, config
+        self._fusion, self._index, self._config = fusion, index, config
         self._parts: dict[str, tuple[Retrieving, float]] = {}
+        self._models: dict[str, Querying] = {}
         for name, (part, weight) in fusion.parts.items():
-            if part.scorer is not behaviour:
-                if not isinstance(part.scorer, Retrieving):
-                    raise UnusableIndexError(f"{name} cannot be asked about some items")
+            if isinstance(part.scorer, Querying):
+                self._models[name] = part.scorer
+            elif isinstance(part.scorer, Retrieving):
                 self._parts[name] = part.scorer, weight
+            else:
+                raise UnusableIndexError(f"{name} cannot be asked about some items")
+        self._finding = self._models or {MODEL_PART: behaviour}
         self._popular = self._most_popular()
 
     def score(self, histories: Histories) -> list[Scores]:
         """Candidates for each of B users, none of whom has an empty history."""
-        queries = self._behaviour.queries(histories)
+        queries = {name: model.queries(histories) for name, model in self._finding.items()}
         most, probes = self._config.candidates, self._config.index_probes
-        found = self._index.search(queries, most, probes)
+        found = [self._index.search(rows, most, probes) for rows in queries.values()]
         return [
-            self._of_one(histories.take([row]), queries[row], items)
-            for row, items in enumerate(found)
+            self._of_one(
+                histories.take([row]),
+                {name: rows[row] for name, rows in queries.items()},
+                np.concatenate(near),
+            )
+            for row, near in enumerate(zip(*found, strict=True))
         ]
 
-    def _of_one(self, history: Histories, query: Float32s, near: Int64s) -> Scores:
+    def _of_one(self, history: Histories, queries: Mapping[str, Float32s], near: Int64s) -> Scores:
         lookups = {name: part.lookup(history) for name, (part, _) in self._parts.items()}
         spoken_for = self._strongest(lookups)
         items = distinct(np.concatenate([near, spoken_for, self._popular]))
-        user = _User(self._fusion, self._behaviour, lookups, query)
-        logits = self._behaviour.logits_of(query, items)
-        top = float(logits.max())
-        user.constant = top + float(np.log(np.exp(logits - top).sum(dtype=np.float64)))
+        models = {name: (model, queries[name]) for name, model in self._models.items()}
+        user = _User(self._fusion, len(self._index), lookups, models)
+        logits = {name: model.logits_of(query, items) for name, (model, query) in models.items()}
+        user.constants = {name: _normaliser(values) for name, values in logits.items()}
         return Scores(items, self._fusion.parts, user.summands(items, logits), user.summands)
 
     def _strongest(self, lookups: Mapping[str, Lookup]) -> Int64s:
@@ -119,31 +129,40 @@ class _User:
     """One user's part of the fusion, for any items."""
 
     fusion: Fusion
-    behaviour: ServedBehaviour
+    n_items: int
     lookups: Mapping[str, Lookup]
-    query: Float32s
-    constant: float = 0.0
+    models: Mapping[str, tuple[Querying, Float32s]]
+    constants: Mapping[str, float] = field(default_factory=dict)
 
-    def summands(self, items: Int64s, logits: Float32s | None = None) -> dict[str, Float32s]:
+    def summands(
+        self, items: Int64s, logits: Mapping[str, Float32s] | None = None
+    ) -> dict[str, Float32s]:
         """Part → (K,) summand of each item's score."""
         found: dict[str, Float32s] = {}
         for name, (_, weight) in self.fusion.parts.items():
             if name in self.lookups:
-                lookup, count = self.lookups[name], self.behaviour.items
-                scale, floor = mixing(np.array([lookup.total]), count)
+                lookup = self.lookups[name]
+                scale, floor = mixing(np.array([lookup.total]), self.n_items)
                 logs = np.log(lookup.at(items) * scale.astype(np.float32) + floor)
             else:
-                logs = self._logits(items) if logits is None else logits
-                logs = logs - self.constant
+                logs = self._logits(name, items) if logits is None else logits[name]
+                logs = logs - self.constants[name]
             found[name] = (weight * logs).astype(np.float32)
         return found
 
-    def _logits(self, items: Int64s) -> Float32s:
+    def _logits(self, name: str, items: Int64s) -> Float32s:
+        model, query = self.models[name]
         starts = range(0, len(items), PORTION)
         rows: Sequence[Float32s] = [
-            self.behaviour.logits_of(self.query, items[start : start + PORTION]) for start in starts
+            model.logits_of(query, items[start : start + PORTION]) for start in starts
         ]
         return np.concatenate([*rows, np.empty(0, dtype=np.float32)])
+
+
+def _normaliser(logits: Float32s) -> float:
+    """Logarithm of the sum of exponentials."""
+    top = float(logits.max())
+    return top + float(np.log(np.exp(logits - top).sum(dtype=np.float64)))
 
 
 def _gained(values: Float32s, scale: Float64s, weight: float) -> Float32s:

@@ -192,7 +192,7 @@ class Engine:
         self._reactions.pop(user, None)
         self.adviser.writer.clear()
         if self.model is not None:
-            self.model.states.forget(user)
+            self.model.forget(user)
 
     def _take_in(self, user: str, new: NewEvent) -> None:
         latest = self.users.append(user, new)
@@ -200,9 +200,9 @@ class Engine:
         if self.model is None:
             return
         if latest:
-            self.model.states.advance(self.users.history(user))
+            self.model.advance(self.users.history(user))
         else:
-            self.model.states.forget(user)
+            self.model.forget(user)
 
     def _scored(self, histories: Sequence[Histories]) -> list[Scores | None]:
         """Scores of those who have a history, in one go."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from clients.advice import Scores
-from clients.bundle import Bundle
+from clients.bundle import Bundle, federated_scorers
 from clients.data.dataset import Histories
+from clients.evaluation.ranking import Scorer
 from clients.recommenders.base import Float32s
-from clients.recommenders.content import ContentScorer
+from clients.recommenders.content import OneContentScorer
 from clients.recommenders.fusion import Fusion
-from clients.recommenders.local_parts import fusion_parts
+from clients.recommenders.local_parts import MODEL_PART, RELEASED_PART, fusion_parts
 from clients.retrieval.candidates import IndexedScoring
 from clients.serving.config import ServingConfig
 from clients.serving.states import ServedBehaviour, UserStates
@@ -18,6 +19,9 @@ from clients.serving.states import ServedBehaviour, UserStates
 
 class ServedModel:
     """A bundle at work; used from one thread.
+
+    Each LSTM of the bundle, the node's own and the released one, has states of its own; a part
+    without a weight has none and costs nothing.
 
     Parameters
     ----------
@@ -29,11 +33,18 @@ class ServedModel:
 
     def __init__(self, bundle: Bundle, config: ServingConfig) -> None:
         self.manifest = bundle.manifest
-        self.states = UserStates(bundle.personal, config.cached_users)
         self.vectors = bundle.personal.items.vectors.numpy()
-        behaviour = ServedBehaviour(bundle.personal, self.states)
-        parts = fusion_parts(bundle.local, behaviour)
-        self._fusion = Fusion(parts, bundle.manifest.fusion.weights)
+        own = UserStates(bundle.personal, config.cached_users)
+        behaviour, weights = ServedBehaviour(bundle.personal, own), bundle.manifest.fusion.weights
+        models: dict[str, Scorer] = {MODEL_PART: behaviour}
+        self.states: tuple[UserStates, ...] = (own,)
+        """Of the node's own model, then of the released one where that has a weight."""
+        if bundle.released is not None:
+            models |= federated_scorers(bundle.released, bundle.content)
+            if weights.get(RELEASED_PART):
+                self.states += (UserStates(bundle.released, config.cached_users),)
+                models[RELEASED_PART] = ServedBehaviour(bundle.released, self.states[1])
+        self._fusion = Fusion(fusion_parts(bundle.local, models), weights)
         self._content = _content_scorer(bundle)
         self._all = np.arange(bundle.manifest.items)
         self.indexed: IndexedScoring | None = None
@@ -45,7 +56,7 @@ class ServedModel:
         """(d,) content that the VAE-GAN generates for one user; None without such a model."""
         if self._content is None or not len(history.items):
             return None
-        return np.asarray(self._content.contents(history)[0, 0])
+        return np.asarray(self._content.queries(history)[0])
 
     def score(self, histories: Histories) -> list[Scores]:
         """Candidates for each of B users, none of whom has an empty history."""
@@ -57,10 +68,26 @@ class ServedModel:
             for row in range(len(histories))
         ]
 
+    def advance(self, history: Histories) -> None:
+        """Take the last event of one user's `history` into the states of every model."""
+        for states in self.states:
+            states.advance(history)
 
-def _content_scorer(bundle: Bundle) -> ContentScorer | None:
+    def forget(self, user: str) -> None:
+        """Drop a user's states."""
+        for states in self.states:
+            states.forget(user)
+
+    @property
+    def users_kept(self) -> int:
+        """Users whose state is in memory."""
+        return max(len(states) for states in self.states)
+
+
+def _content_scorer(bundle: Bundle) -> OneContentScorer | None:
     """The bundle's content model, which generates the one content of the mean latent."""
     if bundle.content is None:
         return None
-    part, vectors = bundle.content, bundle.personal.items.vectors
-    return ContentScorer(part.config, part.parameters, vectors, draws=0)
+    model = bundle.personal if bundle.released is None else bundle.released
+    part = bundle.content
+    return OneContentScorer(part.config, part.parameters, model.items.vectors)

@@ -36,12 +36,35 @@ class PersonalisationConfig(StrictModel):
     """Scales of the log-popularity bias among which validation chooses."""
 
 
+class ContentTuning(StrictModel):
+    """How a node fine-tunes the content model for itself."""
+
+    learning_rate: Annotated[float, Field(gt=0)] = 3e-3
+    """Of Adam."""
+    batch_users: Annotated[int, Field(ge=1)] = 256
+    """Users in a step."""
+    negatives: Annotated[int, Field(ge=1)] = 1024
+    """Items against which a following item is compared in larger catalogues."""
+    max_steps: Annotated[int, Field(ge=0)] = 200
+    """Most steps, whatever validation says; 0 leaves the model as it is."""
+    check_every: Annotated[int, Field(ge=1)] = 25
+    """Steps between two looks at validation."""
+    patience: Annotated[int, Field(ge=1)] = 2
+    """Looks without improvement after which training stops."""
+    validation_users: Annotated[int, Field(ge=1)] = 1000
+    """Users looked at; all of them if there are fewer."""
+    draws: Annotated[int, Field(ge=0)] = 4
+    """Contents generated for each user."""
+
+
 class TrainingConfig(StrictModel):
-    """What `isthmus-node train --local` does."""
+    """What `isthmus-node train` does."""
 
     model: BehaviourConfig = BehaviourConfig()
     """Shape of the behaviour model; a federation's plan fixes it for all partners."""
     personalisation: PersonalisationConfig = PersonalisationConfig()
     """How the model is fitted to this platform."""
+    content: ContentTuning = ContentTuning()
+    """How the content model of a federated release is fitted to this platform."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Of first weights, batches and samples; nothing here needs secrecy, since nothing leaves."""

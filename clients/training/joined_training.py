@@ -1,15 +1,16 @@
 """Training from a federated release, with the answer to whether joining was worth it.
 
-The same training runs twice on the same data, once from the release and once from the public first
-weights, which is what the node could do alone. The gate compares both on the node's own hold-out.
-If the release makes the recommendations worse, the node serves what it made alone and the release
-is out.
+The node's own model is trained once. Its fusion is weighed twice on the same validation items:
+alone, and with what the federation adds beside it, the released LSTM as it is and the content
+model. A part that does not help gets no weight. The gate compares both fusions on the node's own
+hold-out; if the release makes the recommendations worse all the same, the node serves what it has
+alone and the release is out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -24,10 +25,12 @@ from clients.home import NodeHome
 from clients.releases import Release, ReleaseShelf
 from clients.retrieval.index import INDEX_FROM
 from clients.training.config import TrainingConfig
-from clients.training.node_training import NodeTraining, Start
+from clients.training.node_training import NodeTraining, Released
 from shared.errors import ServiceError
 from shared.models.config import EncoderChoice
 from shared.models.encoders import TextEncoder
+from shared.models.parameters import Float32s
+from shared.plan import TrainingPlan
 from shared.progress import Reporter
 
 LoadEncoder = Callable[[EncoderChoice], TextEncoder]
@@ -47,11 +50,11 @@ class JoinedTraining:
     Attributes
     ----------
     path, bundle
-        What is served from now on: from the release, or made alone if that is better.
+        What is served from now on: with the release's parts, or made alone if that is better.
     release
         The release that was tried.
     decision
-        The gate's figures: `new` started from the release, `served` was made alone.
+        The gate's figures: `new` has the release's parts, `served` was made alone.
     """
 
     path: Path
@@ -71,7 +74,7 @@ def train_from_release(
     features: Sequence[Features] = (),
     index_from: int = INDEX_FROM,
 ) -> JoinedTraining:
-    """Train from the current release and alone, publish the better one.
+    """Train alone, weigh the current release beside it, publish the better one.
 
     Parameters
     ----------
@@ -94,19 +97,22 @@ def train_from_release(
     if release is None:
         raise NoReleaseError("no release is in use", where=str(home.root))
     plan = Approvals(home.approvals).find(release.card.plan).plan
-    behaviour, content = plan.split(shelf.model(release))
     shaped = config.model_copy(update={"model": plan.model})
-    common = (home, catalogue, histories, load_encoder(plan.encoder), shaped)
-    start = Start(name=release.name, parameters=behaviour)
-    joined = NodeTraining(*common, start, features)
-    alone = NodeTraining(*common, features=features, index_from=index_from)
-    ours, theirs = alone.bundle(report), joined.bundle(report)
-    new, served = joined.on_hold_out(theirs), alone.on_hold_out(ours)
-    decision = gate(new, served, joined.hold_out(), seed=config.seed)
+    encoder = load_encoder(plan.encoder)
+    training = NodeTraining(home, catalogue, histories, encoder, shaped, features, index_from)
+    ours = training.bundle(report)
+    theirs = training.bundle(report, _released(release, plan, shelf.model(release)))
+    new, served = training.on_hold_out(theirs), training.on_hold_out(ours)
+    decision = gate(new, served, training.hold_out(), seed=config.seed)
     chosen = theirs if decision.accepted else ours
-    if decision.accepted and plan.content is not None:
-        chosen = replace(chosen, content=ContentPart(plan.content.model, content))
-    path = alone.publish(chosen, key)
+    path = training.publish(chosen, key)
     if not decision.accepted:
         shelf.put_out(release.name, f"gate: {decision.reason}")
     return JoinedTraining(path=path, bundle=chosen, release=release, decision=decision)
+
+
+def _released(release: Release, plan: TrainingPlan, model: Float32s) -> Released:
+    """The models that a release's parameters (P,) hold."""
+    behaviour, rest = plan.split(model)
+    content = None if plan.content is None else ContentPart(plan.content.model, rest)
+    return Released(name=release.name, behaviour=behaviour, content=content)

@@ -1,15 +1,17 @@
 """A node's own training: from its store to a signed bundle; nothing is sent.
 
-Steps: encode the items' texts, map them and feature columns into the item space, fit the behaviour
-model to the platform, fit the local parts and weigh the fusion on validation items, fit the local
-parts again on everything, publish. Each expensive step leaves its result on disk under a name that
-says what it was computed from, so that the same command goes on where it was interrupted.
+Steps: encode the items' texts, map them and feature columns into the item space, train the node's
+own behaviour model, fit the local parts and weigh the fusion on validation items, fit the local
+parts again on everything, publish. Where a federated release takes part, its LSTM joins the fusion
+as it was released and its content model fitted to the platform; the node's own model stays what it
+is. Each expensive step leaves its result on disk under a name that says what it was computed from,
+so that the same command goes on where it was interrupted.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -19,20 +21,35 @@ import torch
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from torch import Tensor
 
-from clients.bundle import Bundle, BundleManifest, FusionFacts, catalogue_digest
+from clients.bundle import (
+    Bundle,
+    BundleManifest,
+    FusionFacts,
+    catalogue_digest,
+    federated_scorers,
+)
 from clients.bundle_shelf import BundleShelf
+from clients.content_file import ContentPart
 from clients.data.dataset import Catalogue, Histories
 from clients.data.features import Features
+from clients.evaluation.ranking import Scorer
 from clients.evaluation.split import Fold, LeaveOneOut, leave_one_out
 from clients.home import NodeHome
 from clients.item_space import catalogue_vectors
 from clients.personal_file import kept
+from clients.recommenders.base import Storable
 from clients.recommenders.fusion import Fusion, FusionWeights, learn_weights
-from clients.recommenders.local_parts import fit_local_parts, fusion_parts
+from clients.recommenders.local_parts import (
+    LOCAL_PARTS,
+    MODEL_PART,
+    fit_local_parts,
+    fusion_parts,
+)
 from clients.retrieval.index import INDEX_FROM, index_of
 from clients.training.config import TrainingConfig
 from clients.training.errors import NothingToLearnError
-from clients.training.personalise import PersonalModel, personalise
+from clients.training.personalise import PersonalModel, personalise, untouched
+from clients.training.tune_content import tune_content
 from shared.files import read_json, write_json
 from shared.hashing import digest
 from shared.models.behaviour_parameters import initial_parameters
@@ -42,24 +59,35 @@ from shared.progress import Reporter, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
-    """Shared parameters from which a platform's own model starts.
+class Released:
+    """The models of a federated release.
 
     Attributes
     ----------
     name
-        `initial` for the public first weights, else the name of a federated release.
-    parameters
-        (P,) float32.
+        Of the release.
+    behaviour
+        (P,) float32 parameters of its LSTM.
+    content
+        Its content model, if it has one, as it was released.
     """
 
     name: str
-    parameters: Float32s
+    behaviour: Float32s
+    content: ContentPart | None = None
 
-    @classmethod
-    def initial(cls, config: TrainingConfig) -> Start:
-        """What every node can compute without having been told anything."""
-        return cls(name="initial", parameters=initial_parameters(config.model, config.seed))
+    def key(self) -> str:
+        """A name that stands for the parameters."""
+        content = b"" if self.content is None else self.content.parameters.tobytes()
+        return digest("isthmus released models 1", self.behaviour.tobytes(), content).hex()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """What the node has alone: (N, d) item vectors and its own model."""
+
+    vectors: Tensor
+    model: PersonalModel
 
 
 class NodeTraining:
@@ -75,8 +103,6 @@ class NodeTraining:
         Text encoder, its weights checked.
     config
         What to do.
-    start
-        Where the behaviour model starts; the public first weights if not given.
     features
         Feature columns of the items; needed where the model names modalities.
     index_from
@@ -95,7 +121,6 @@ class NodeTraining:
         histories: Histories,
         encoder: TextEncoder,
         config: TrainingConfig,
-        start: Start | None = None,
         features: Sequence[Features] = (),
         index_from: int = INDEX_FROM,
     ) -> None:
@@ -104,7 +129,8 @@ class NodeTraining:
             raise NothingToLearnError(problem, remedy="ingest events first: isthmus-node ingest")
         self._home, self._encoder, self._config = home, encoder, config
         self._catalogue, self._histories, self._features = catalogue, histories, features
-        self._start, self._index_from = start or Start.initial(config), index_from
+        self._index_from = index_from
+        self._known: _Own | None = None
 
     def run(self, key: Ed25519PrivateKey, report: Reporter) -> tuple[Path, Bundle]:
         """Train what is left to train, publish the bundle, signed with `key`.
@@ -117,18 +143,37 @@ class NodeTraining:
         bundle = self.bundle(report)
         return self.publish(bundle, key), bundle
 
-    def bundle(self, report: Reporter) -> Bundle:
+    def bundle(self, report: Reporter, released: Released | None = None) -> Bundle:
         """Train what is left to train; nothing is published.
+
+        Parameters
+        ----------
+        released
+            Joins the fusion; without it the bundle is what the node makes alone. The node's own
+            model is the same in both and trained once.
 
         Raises
         ------
         NothingToLearnError
             No user has two training events.
+        ParameterVectorError
+            A released model does not fit its shape.
         """
-        vectors = self._item_space(report.step("item space"))
-        personal = self._personal(vectors, report.step("behaviour model"))
-        weights = self._fuse(personal, report.step("fusion weights"))
-        return self._bundle(personal, weights, report.step("local parts on all events"))
+        own = self._own(report)
+        lstm, content = None, None
+        if released is not None:
+            lstm = untouched(self._config.model, released.behaviour, own.vectors)
+            content = self._content(released, own.vectors, report)
+        models: dict[str, Scorer] = {MODEL_PART: own.model.scorer()}
+        models |= {} if lstm is None else federated_scorers(lstm, content)
+        work = self._work if released is None else self._work / released.key()
+        title = "fusion weights" + (" with the release" if released else "")
+        weights = self._fuse(work / "weights.json", models, report.step(title))
+        manifest = self._manifest("initial" if released is None else released.name, weights)
+        local = self._local_of_all
+        return Bundle(
+            manifest=manifest, personal=own.model, local=local, released=lstm, content=content
+        )
 
     def publish(self, bundle: Bundle, key: Ed25519PrivateKey) -> Path:
         """Index a large catalogue, sign a bundle of this node and make it the one to serve."""
@@ -144,12 +189,19 @@ class NodeTraining:
 
     def on_hold_out(self, bundle: Bundle) -> Fusion:
         """The fusion of a bundle with its local parts fitted without the hold-out's items."""
-        local = fit_local_parts(self._split.training, self._catalogue)
-        return Fusion(fusion_parts(local, bundle.personal.scorer()), bundle.manifest.fusion.weights)
+        return replace(bundle, local=self._local_of_training).fusion()
 
     @cached_property
     def _split(self) -> LeaveOneOut:
         return leave_one_out(self._histories)
+
+    @cached_property
+    def _local_of_training(self) -> dict[str, Storable]:
+        return fit_local_parts(self._split.training, self._catalogue)
+
+    @cached_property
+    def _local_of_all(self) -> dict[str, Storable]:
+        return fit_local_parts(self._histories, self._catalogue)
 
     @cached_property
     def _work(self) -> Path:
@@ -158,9 +210,8 @@ class NodeTraining:
         columns = (self._histories.offsets, self._histories.items, self._histories.events)
         data = [column.tobytes() for column in (*columns, self._histories.times)]
         catalogue = catalogue_digest(self._catalogue).encode()
-        start = self._start.parameters.tobytes()
         data += [part for f in self._features for part in (f.name.encode(), f.vectors.tobytes())]
-        name = digest("isthmus local training 1", facts.encode(), catalogue, start, *data).hex()
+        name = digest("isthmus local training 1", facts.encode(), catalogue, *data).hex()
         return self._home.local_training / name[:32]
 
     def _item_space(self, step: Step) -> Tensor:
@@ -169,11 +220,18 @@ class NodeTraining:
         step(1, 1)
         return torch.from_numpy(catalogue_vectors(encoded, self._features, self._config.model))
 
+    def _own(self, report: Reporter) -> _Own:
+        if self._known is None:
+            vectors = self._item_space(report.step("item space"))
+            model = self._personal(vectors, report.step("behaviour model"))
+            self._known = _Own(vectors, model)
+        return self._known
+
     def _personal(self, vectors: Tensor, step: Step) -> PersonalModel:
         def train() -> PersonalModel:
             return personalise(
                 self._config.model,
-                self._start.parameters,
+                initial_parameters(self._config.model, self._config.seed),
                 vectors,
                 self._split.training,
                 self._split.validation,
@@ -186,23 +244,44 @@ class NodeTraining:
         step(1, 1)
         return model
 
-    def _fuse(self, personal: PersonalModel, step: Step) -> FusionWeights:
-        path = self._work / "weights.json"
+    def _content(self, released: Released, vectors: Tensor, report: Reporter) -> ContentPart | None:
+        """The release's content model, fitted to the platform."""
+        start = released.content
+        if start is None:
+            return None
+        step = report.step("content model")
+        path = self._work / released.key() / "content.safetensors"
         if not path.exists():
-            local = fit_local_parts(self._split.training, self._catalogue)
-            parts = fusion_parts(local, personal.scorer())
+            settings = self._config.content
+            if len(self._catalogue) >= self._index_from:  # candidates need one query a user
+                settings = settings.model_copy(update={"draws": 0})
+            model = tune_content(
+                start.config,
+                start.parameters,
+                vectors,
+                self._split.training,
+                self._split.validation,
+                settings,
+                seed=self._config.seed,
+                progress=lambda done, most: step(done, most, "steps"),
+            )
+            ContentPart(model.config, model.parameters, model.draws).store(path)
+        step(1, 1)
+        return ContentPart.load(path, start.config)
+
+    def _fuse(self, path: Path, models: Mapping[str, Scorer], step: Step) -> FusionWeights:
+        if not path.exists():
+            parts = fusion_parts(self._local_of_training, models)
             learned = learn_weights(parts, self._split.validation, seed=self._config.seed)
             write_json(path, asdict(learned))
         step(1, 1)
         return FusionWeights(**read_json(path))
 
-    def _bundle(self, personal: PersonalModel, weights: FusionWeights, step: Step) -> Bundle:
-        local = fit_local_parts(self._histories, self._catalogue)
-        step(1, 1)
-        manifest = BundleManifest(
+    def _manifest(self, start: str, weights: FusionWeights) -> BundleManifest:
+        return BundleManifest(
             format=1,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
-            start=self._start.name,
+            start=start,
             encoder=self._encoder.name,
             encoder_fingerprint=self._encoder.fingerprint,
             catalogue=catalogue_digest(self._catalogue),
@@ -210,7 +289,6 @@ class NodeTraining:
             users=len(self._histories),
             events=len(self._histories.items),
             model=self._config.model,
-            parts=tuple(local),
+            parts=tuple(LOCAL_PARTS),
             fusion=FusionFacts(**asdict(weights)),
         )
-        return Bundle(manifest=manifest, personal=personal, local=local)

@@ -42,14 +42,14 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonalModel:
-    """A platform's own recommender; it never leaves the node.
+    """A behaviour model on a platform's catalogue; fitted to the platform it never leaves the node.
 
     Attributes
     ----------
     config, parameters
-        Shape of the model and its fine-tuned (P,) parameters.
+        Shape of the model and its (P,) parameters.
     items
-        Catalogue with residuals and biases.
+        Catalogue, with residuals and biases where those were trained.
     validation
         NDCG@10 at each look: the start first, then every `check_every` steps, both stages.
     steps
@@ -68,6 +68,18 @@ class PersonalModel:
     def scorer(self) -> BehaviourScorer:
         """The model as something that scores histories."""
         return BehaviourScorer(self.config, self.parameters, self.items)
+
+
+def untouched(config: BehaviourConfig, shared: Float32s, vectors: Tensor) -> PersonalModel:
+    """The model with the `shared` (P,) parameters as they are on a catalogue (N, d)."""
+    return PersonalModel(
+        config=config,
+        parameters=shared,
+        items=ItemMatrix(vectors=vectors),
+        validation=(),
+        steps=0,
+        popularity_scale=0.0,
+    )
 
 
 def personalise(

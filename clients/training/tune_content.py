@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from clients.data.dataset import Histories
@@ -21,9 +19,9 @@ from clients.evaluation.metrics import ndcg
 from clients.evaluation.ranking import evaluate
 from clients.evaluation.split import Fold
 from clients.recommenders.content import ContentScorer
+from clients.training.config import ContentTuning
 from clients.training.errors import NothingToLearnError
 from clients.training.profiles import ProfileSet
-from shared.config import StrictModel
 from shared.models.config import ContentConfig
 from shared.models.content_vae_gan import ContentVAEGAN, Draws
 from shared.models.item_matrix import ItemMatrix
@@ -33,27 +31,6 @@ from shared.models.torch_parameters import load_vector, read_vector
 
 Progress = Callable[[int, int], None]
 """Called with (steps done, steps at most); an exception from it ends the training."""
-
-
-class ContentTuning(StrictModel):
-    """How a node fine-tunes the content model for itself."""
-
-    learning_rate: Annotated[float, Field(gt=0)] = 3e-3
-    """Of Adam."""
-    batch_users: Annotated[int, Field(ge=1)] = 256
-    """Users in a step."""
-    negatives: Annotated[int, Field(ge=1)] = 1024
-    """Items against which a following item is compared in larger catalogues."""
-    max_steps: Annotated[int, Field(ge=0)] = 200
-    """Most steps, whatever validation says; 0 leaves the model as it is."""
-    check_every: Annotated[int, Field(ge=1)] = 25
-    """Steps between two looks at validation."""
-    patience: Annotated[int, Field(ge=1)] = 2
-    """Looks without improvement after which training stops."""
-    validation_users: Annotated[int, Field(ge=1)] = 1000
-    """Users looked at; all of them if there are fewer."""
-    draws: Annotated[int, Field(ge=0)] = 4
-    """Contents generated for each user."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,9 +11,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from clients.bundle import (
+    CONTENT,
     MANIFEST,
     PARTS,
     PERSONAL,
+    RELEASED,
     SIGNATURE,
     Bundle,
     CorruptBundleError,
@@ -24,7 +26,9 @@ from clients.bundle import (
     save_bundle,
 )
 from clients.home import NodeHome
-from tests.clients.small_node import catalogue_of, identity_of, trained
+from clients.recommenders.local_parts import FEDERATED_PARTS
+from tests.clients.released import released
+from tests.clients.small_node import catalogue_of, identity_of, node_training, quiet, trained
 from tests.clients.training.worlds import cyclic_platform
 
 
@@ -59,6 +63,45 @@ def test_a_loaded_bundle_ranks_as_the_saved_one(
     assert loaded.weights == bundle.weights
     expected = bundle.fusion().scores(histories)
     np.testing.assert_array_equal(loaded.fusion().scores(histories), expected)
+
+
+@pytest.fixture(scope="module")
+def joined(home: NodeHome) -> Bundle:
+    """With the models of a release."""
+    return node_training(home).bundle(quiet(), released())
+
+
+def test_a_bundle_with_a_release_ranks_as_the_saved_one(
+    home: NodeHome, joined: Bundle, tmp_path: Path
+) -> None:
+    histories, path = cyclic_platform(users=5), tmp_path / "joined"
+    save_bundle(path, joined, identity_of(home))
+    loaded = load(home, path)
+    assert set(joined.parts()) == set(loaded.parts()) > set(FEDERATED_PARTS)
+    for name, part in joined.parts().items():
+        expected = part.log_probabilities(histories)
+        np.testing.assert_array_equal(loaded.parts()[name].log_probabilities(histories), expected)
+    assert len(list(path.iterdir())) == 6
+    assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in path.iterdir())
+
+
+@pytest.mark.parametrize("name", [RELEASED, CONTENT])
+def test_a_damaged_model_of_a_release_is_refused(
+    home: NodeHome, joined: Bundle, tmp_path: Path, name: str
+) -> None:
+    save_bundle(tmp_path / "joined", joined, identity_of(home))
+    _flip(tmp_path / "joined" / name)
+    with pytest.raises(CorruptBundleError, match=name):
+        load(home, tmp_path / "joined")
+
+
+def test_a_weight_for_a_model_that_is_not_there_is_refused(
+    home: NodeHome, joined: Bundle, tmp_path: Path
+) -> None:
+    bare = Bundle(manifest=joined.manifest, personal=joined.personal, local=joined.local)
+    save_bundle(tmp_path / "bare", bare, identity_of(home))
+    with pytest.raises(CorruptBundleError, match="not known"):
+        load(home, tmp_path / "bare")
 
 
 def test_nobody_but_the_owner_can_read_it(saved: Path) -> None:

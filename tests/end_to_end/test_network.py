@@ -49,6 +49,8 @@ NAMES = ("action", "comedy", "drama")
 QUICK = {
     "ISTHMUS_NODE__TRAINING__PERSONALISATION__MAX_STEPS": "20",
     "ISTHMUS_NODE__TRAINING__PERSONALISATION__VALIDATION_USERS": "100",
+    "ISTHMUS_NODE__TRAINING__CONTENT__MAX_STEPS": "20",
+    "ISTHMUS_NODE__TRAINING__CONTENT__VALIDATION_USERS": "100",
 }
 """Training at the nodes, shortened: what is tested is that a release is served, not how well."""
 

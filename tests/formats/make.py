@@ -8,11 +8,14 @@ from __future__ import annotations
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from clients.approvals import Approvals
+from clients.bundle import save_bundle
 from clients.data.state import NodeState
+from clients.home import NodeHome
 from clients.receipts import ReceiptLog, Sent
 from server.app import store_plan
 from server.attempts import Attempts
@@ -32,6 +35,8 @@ from shared.privacy.ledger import Ledger
 from shared.privacy.spends import Release
 from shared.release_card import Withdrawal, make_card, model_digest
 from shared.wire import MASK, Parcel
+from tests.clients.released import released
+from tests.clients.small_node import node_training, quiet
 from tests.federation import MODEL, policy
 from tests.plans import KEY, identity, make_plan, public
 
@@ -46,6 +51,7 @@ def main() -> None:
     folder = Path(__file__).parent / __version__
     folder.mkdir()  # files of a version are never written over
     make_node_files(folder)
+    make_bundle(folder / "bundle")
     make_coordinator_files(folder / "coordinator")
 
 
@@ -79,6 +85,13 @@ def make_node_files(folder: Path) -> None:
         live.insert_events([(USER, "i1", 0, 1e9)])
         live.insert_feedback([(USER, "i1", "liked", 1e9)])
         live.erase(b"b" * 16, 1e9)
+
+
+def make_bundle(path: Path) -> None:
+    """What a node serves from, with the models of a release."""
+    with TemporaryDirectory() as folder:
+        bundle = node_training(NodeHome(Path(folder))).bundle(quiet(), released())
+    save_bundle(path, bundle, identity(1))
 
 
 def make_coordinator_files(root: Path) -> None:

@@ -13,6 +13,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from clients.approvals import Approvals
+from clients.bundle import load_bundle
 from clients.data.state import NodeState
 from clients.policy import NodePolicy
 from clients.receipts import ForeignReceiptLogError, ReceiptLog, Sent, check_signatures
@@ -34,6 +35,8 @@ from shared.privacy.errors import LedgerMismatchError
 from shared.privacy.ledger import Ledger
 from shared.release_card import ReleaseCard, Withdrawal
 from shared.wire import MASK
+from tests.clients.small_node import catalogue_of
+from tests.clients.training.worlds import cyclic_platform
 from tests.formats.make import LIFETIME, USER
 from tests.plans import KEY, identity, public
 
@@ -89,6 +92,21 @@ def test_a_release_card_of_the_first_version_carries_nothing_of_the_second(folde
 def test_a_policy_is_read(folder: Path) -> None:
     values = json.loads((folder / "policy.json").read_bytes())
     assert parse(NodePolicy, values, where="policy").coordinator == public(KEY).hex()
+
+
+def test_a_bundle_still_ranks(folder: Path) -> None:
+    bundle = load_bundle(folder / "bundle", identity(1).public_key(), catalogue_of())
+    assert set(bundle.parts()) == set(bundle.manifest.fusion.weights)
+    scores = bundle.fusion().scores(cyclic_platform(users=1))[0]
+    assert np.argmax(scores) == 3  # the next one in the order of everybody
+
+
+def test_a_bundle_from_before_releases_stood_beside_the_own_model_keeps_its_content_model() -> None:
+    path = Path(__file__).parent / "0.1.0" / "bundle"
+    bundle = load_bundle(path, identity(1).public_key(), catalogue_of())
+    assert bundle.released is None
+    assert bundle.content is not None
+    assert bundle.content.draws == 0
 
 
 def test_live_data_of_a_node_go_on(folder: Path) -> None:

@@ -56,6 +56,6 @@ class Metrics:
     def page(self, service: Service) -> bytes:
         """Everything in Prometheus' text format."""
         model = service.engine.model
-        self._states.set(0 if model is None else len(model.states))
+        self._states.set(0 if model is None else model.users_kept)
         self._model.set(0 if model is None else 1)
         return bytes(generate_latest(self._registry))

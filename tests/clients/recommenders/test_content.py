@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from clients.recommenders.content import ContentScorer, Pooling
+from clients.recommenders.content import ContentScorer, OneContentScorer, Pooling
+from clients.recommenders.lookup import Querying
 from shared.models.config import ContentConfig
 from shared.models.content_parameters import content_schema, initial_content
 from tests.clients.training.worlds import histories_of, item_vectors_of
@@ -70,3 +71,13 @@ def test_the_same_user_gets_the_same_list_in_any_batch() -> None:
     scorer = ContentScorer(CONFIG, START, VECTORS)
     alone, together = scorer.scores(HISTORIES.take([0])), scorer.scores(HISTORIES)[:1]
     np.testing.assert_allclose(alone, together, rtol=1e-5, atol=1e-5)
+
+
+def test_one_content_is_a_query_whose_logits_are_the_scores_but_for_a_constant() -> None:
+    scorer, items = OneContentScorer(CONFIG, _wide(), VECTORS), np.array([3, 29, 0])
+    assert isinstance(scorer, Querying)
+    assert not isinstance(ContentScorer(CONFIG, _wide(), VECTORS), Querying)
+    queries, scores = scorer.queries(HISTORIES), scorer.scores(HISTORIES)
+    for query, whole in zip(queries, scores, strict=True):
+        difference = scorer.logits_of(query, items) - whole[items]
+        np.testing.assert_allclose(difference, difference.mean(), atol=1e-4)

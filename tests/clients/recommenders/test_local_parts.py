@@ -28,6 +28,6 @@ def test_there_is_no_state_before_fitting(name: str) -> None:
 
 def test_the_fusion_has_all_local_parts_and_the_model() -> None:
     local = fit_local_parts(HISTORIES, CATALOGUE)
-    parts = fusion_parts(local, local["tfidf"])
+    parts = fusion_parts(local, {MODEL_PART: local["tfidf"]})
     assert list(parts) == [*LOCAL_PARTS, MODEL_PART]
     assert parts[MODEL_PART].kind == "logits"

@@ -10,18 +10,26 @@ import torch
 
 from clients.advice import Adviser, Scores, Wish
 from clients.bundle import Bundle, BundleManifest, FusionFacts
+from clients.content_file import ContentPart
 from clients.data.dataset import Catalogue, Histories
 from clients.ranking.config import FreshnessConfig, RankingConfig
 from clients.ranking.request import Filters
-from clients.recommenders.local_parts import LOCAL_PARTS, MODEL_PART, fit_local_parts
+from clients.recommenders.local_parts import (
+    FEDERATED_CONTENT_PART,
+    LOCAL_PARTS,
+    MODEL_PART,
+    RELEASED_PART,
+    fit_local_parts,
+)
 from clients.retrieval.errors import UnusableIndexError
 from clients.retrieval.index import index_of
 from clients.serving.config import ServingConfig
 from clients.serving.model import ServedModel
 from clients.text.writer import TextWriter
-from clients.training.personalise import PersonalModel
+from clients.training.personalise import PersonalModel, untouched
 from shared.models.behaviour_parameters import initial_parameters
-from shared.models.config import BehaviourConfig
+from shared.models.config import BehaviourConfig, ContentConfig
+from shared.models.content_parameters import initial_content
 from shared.models.item_matrix import ItemMatrix
 
 ITEMS, TOPICS, USERS, DIM = 6000, 60, 400, 32
@@ -193,6 +201,44 @@ def test_users_scored_together_are_scored_as_alone() -> None:
         )
 
 
+def with_a_release(draws: int = 0) -> Bundle:
+    """The same with a released LSTM and content model that weigh much; the items have residuals."""
+    noise = torch.randn(ITEMS, DIM, generator=torch.Generator().manual_seed(5))
+    vectors = torch.nn.functional.normalize(BUNDLE.personal.items.vectors + 0.03 * noise, dim=1)
+    shape = ContentConfig(item_dim=DIM, latent_dim=4, hidden_dim=8)
+    weights = {**BUNDLE.manifest.fusion.weights, RELEASED_PART: 0.7, FEDERATED_CONTENT_PART: 0.5}
+    fusion = BUNDLE.manifest.fusion.model_copy(update={"weights": weights})
+    return replace(
+        BUNDLE,
+        manifest=BUNDLE.manifest.model_copy(update={"fusion": fusion}),
+        released=untouched(MODEL, initial_parameters(MODEL, 8), vectors),
+        content=ContentPart(shape, initial_content(shape, 2), draws),
+    )
+
+
+def test_a_release_s_models_are_scored_on_candidates_exactly() -> None:
+    joined = with_a_release()
+    indexed = ServedModel(joined, SERVING)
+    exact = ServedModel(joined, SERVING.model_copy(update={"index_from": ITEMS + 1}))
+    found = []
+    for user in range(0, USERS, 20):
+        history = HISTORIES.take([user])
+        few, whole = indexed.score(history)[0], exact.score(history)[0]
+        for name, expected in whole.of(few.items).items():
+            difference = few.summands[name] - expected
+            if name not in LOCAL_PARTS:
+                difference = difference - difference.mean()
+            np.testing.assert_allclose(difference, 0, atol=2e-4)
+        best = set(listed(whole, history, 100))
+        found.append(len(best & set(listed(few, history, 100))) / 100)
+    assert np.mean(found) >= 0.95
+
+
+def test_a_content_model_of_several_draws_is_no_query_and_refused_by_name() -> None:
+    with pytest.raises(UnusableIndexError, match=FEDERATED_CONTENT_PART):
+        ServedModel(with_a_release(draws=4), SERVING)
+
+
 class _Opaque:
     """Scores the catalogue and nothing less."""
 
@@ -206,7 +252,7 @@ def test_a_part_that_scores_only_whole_catalogues_is_refused_by_name() -> None:
     from clients.retrieval.candidates import IndexedScoring
     from clients.serving.states import ServedBehaviour
 
-    behaviour = ServedBehaviour(BUNDLE.personal, INDEXED.states)
+    behaviour = ServedBehaviour(BUNDLE.personal, INDEXED.states[0])
     fusion = Fusion({"opaque": Part(_Opaque(), "shares")}, {"opaque": 1.0})
     assert BUNDLE.index is not None
     with pytest.raises(UnusableIndexError, match="opaque"):

@@ -1,4 +1,4 @@
-"""A release is served only if it is not worse than what the node can do alone, on its own users."""
+"""What a release adds stands beside the node's own model and is served only if it is not worse."""
 
 from __future__ import annotations
 
@@ -6,55 +6,42 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import save
 
-from clients.approvals import Approvals
-from clients.bundle import CorruptBundleError, load_bundle
+from clients.bundle import load_bundle
 from clients.bundle_shelf import BundleShelf
+from clients.data.dataset import Histories
 from clients.evaluation.bootstrap import Interval
 from clients.gate import GateDecision
 from clients.home import NodeHome
+from clients.recommenders.local_parts import (
+    FEDERATED_CONTENT_PART,
+    FEDERATED_PARTS,
+    MODEL_PART,
+    RELEASED_PART,
+)
 from clients.releases import ReleaseShelf
-from clients.serving.config import ServingConfig
-from clients.serving.model import ServedModel
 from clients.training import joined_training as module
+from clients.training import node_training
 from clients.training.joined_training import JoinedTraining, NoReleaseError, train_from_release
-from shared.files import write_json
-from shared.models.config import ContentConfig, EncoderChoice
-from shared.models.encoders import load_encoder
-from shared.plan import ContentTerms, TrainingPlan
-from shared.release_card import make_card
+from tests.clients.released import CONTENT, ENCODER, learned, plan_of, put_release
 from tests.clients.small_node import CONFIG, catalogue_of, identity_of, quiet
 from tests.clients.training.worlds import cyclic_platform
-from tests.plans import make_plan
 
-ENCODER = load_encoder("hashed-words")
-
-
-def _plan(content: ContentTerms | None = None) -> TrainingPlan:
-    choice = EncoderChoice(name=ENCODER.name, fingerprint=ENCODER.fingerprint)
-    return make_plan(model=CONFIG.model, encoder=choice, content=content)
+SHORT = cyclic_platform(users=40, length=4)
 
 
-def _release(home: NodeHome, plan: TrainingPlan) -> None:
-    """A release on the node's disk, as accepting its card leaves it."""
-    model = plan.initial_model() + np.float32(0.01)
-    approvals = Approvals(home.approvals)
-    approvals.approve(approvals.keep(plan))
-    card = make_card(
-        plan, model, round_number=3, smallest_cohort=3, issued="2026-01-02T03:04:05+00:00"
-    )
-    folder = home.root / "releases"
-    folder.mkdir(parents=True)
-    (folder / f"{plan.run_id}.safetensors").write_bytes(save({"model": model}))
-    (folder / f"{plan.run_id}.card.json").write_text(card.model_dump_json())
-    write_json(folder / "states.json", {"format": 1, "releases": [[plan.run_id, ""]]})
-
-
-def _train(home: NodeHome) -> JoinedTraining:
-    data = (catalogue_of(), cyclic_platform())
+def _train(
+    home: NodeHome, histories: Histories | None = None, *, index_from: int = 10**6
+) -> JoinedTraining:
+    data = (catalogue_of(), cyclic_platform() if histories is None else histories)
     return train_from_release(
-        home, *data, CONFIG, identity_of(home), lambda _choice: ENCODER, quiet()
+        home,
+        *data,
+        CONFIG,
+        identity_of(home),
+        lambda _choice: ENCODER,
+        quiet(),
+        index_from=index_from,
     )
 
 
@@ -63,43 +50,82 @@ def test_without_a_release_nothing_is_trained(tmp_path: Path) -> None:
         _train(NodeHome(tmp_path))
 
 
-def test_a_release_that_is_not_worse_is_where_the_served_model_began(tmp_path: Path) -> None:
-    home, plan = NodeHome(tmp_path), _plan()
-    _release(home, plan)
+def test_the_bundle_holds_both_parts_of_the_release_beside_the_nodes_own_model(
+    tmp_path: Path,
+) -> None:
+    home, plan = NodeHome(tmp_path), plan_of(content=True)
+    model = put_release(home, plan)
     result = _train(home)
     assert result.decision.accepted
     assert result.decision.users == len(cyclic_platform())
-    assert result.bundle.manifest.start == plan.run_id
     assert BundleShelf(home.models).current == result.path
-
-
-def test_the_release_s_content_model_is_in_the_bundle_and_generates_content(
-    tmp_path: Path,
-) -> None:
-    shape = ContentConfig(item_dim=CONFIG.model.item_dim, latent_dim=4, hidden_dim=8)
-    home, plan = NodeHome(tmp_path), _plan(ContentTerms(model=shape))
-    _release(home, plan)
-    result, key = _train(home), identity_of(home)
-    bundle = load_bundle(result.path, key.public_key(), catalogue_of())
+    bundle = load_bundle(result.path, identity_of(home).public_key(), catalogue_of())
+    assert bundle.manifest.start == plan.run_id
+    assert {MODEL_PART, *FEDERATED_PARTS} < set(bundle.manifest.fusion.weights)
+    assert set(bundle.parts()) == set(bundle.manifest.fusion.weights)
+    assert bundle.released is not None
     assert bundle.content is not None
-    assert bundle.content.config == shape
-    expected = plan.split(plan.initial_model() + np.float32(0.01))[1]
-    np.testing.assert_array_equal(bundle.content.parameters, expected)
-    served, history = ServedModel(bundle, ServingConfig()), cyclic_platform().take([0])
-    content = served.content(history)
-    assert content is not None
-    assert content.shape == (shape.item_dim,)
-    assert served.content(history.without_last(99)) is None
-    (result.path / "content.safetensors").write_bytes(b"damaged")
-    with pytest.raises(CorruptBundleError, match="content"):
-        load_bundle(result.path, key.public_key(), catalogue_of())
+    np.testing.assert_array_equal(bundle.released.parameters, plan.split(model)[0])
+    assert bundle.released.items.bias is None
+    assert (bundle.content.config, bundle.content.draws) == (CONTENT, CONFIG.content.draws)
+
+
+def test_a_release_without_a_content_model_adds_its_lstm_alone(tmp_path: Path) -> None:
+    home = NodeHome(tmp_path)
+    put_release(home, plan_of())
+    bundle = _train(home).bundle
+    assert bundle.content is None
+    assert RELEASED_PART in bundle.parts()
+    assert FEDERATED_CONTENT_PART not in bundle.parts()
+
+
+def test_a_release_that_helps_gets_weight_and_makes_the_fusion_better(tmp_path: Path) -> None:
+    home = NodeHome(tmp_path)
+    put_release(home, plan_of(), learned())
+    result = _train(home, SHORT)
+    assert result.bundle.weights.weights[RELEASED_PART] > 0
+    assert result.decision.accepted
+    assert result.decision.new > result.decision.served + 0.1
+
+
+def test_a_useless_release_gets_no_weight_and_changes_nothing(tmp_path: Path) -> None:
+    home = NodeHome(tmp_path)
+    put_release(home, plan_of(content=True))
+    result = _train(home)
+    assert set(FEDERATED_PARTS) <= set(result.bundle.weights.unused)
+    assert result.decision.new == result.decision.served
+
+
+def test_the_nodes_own_model_is_trained_once_and_is_the_one_it_has_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, real = [], node_training.personalise
+
+    def counted(*arguments, **settings):  # type: ignore[no-untyped-def]
+        calls.append(real(*arguments, **settings))
+        return calls[-1]
+
+    monkeypatch.setattr(node_training, "personalise", counted)
+    home = NodeHome(tmp_path)
+    put_release(home, plan_of())
+    bundle = _train(home).bundle
+    assert len(calls) == 1
+    np.testing.assert_array_equal(bundle.personal.parameters, calls[0].parameters)
+
+
+def test_in_a_large_catalogue_the_content_model_is_one_query(tmp_path: Path) -> None:
+    home = NodeHome(tmp_path)
+    put_release(home, plan_of(content=True))
+    bundle = _train(home, index_from=30).bundle
+    assert bundle.content is not None
+    assert bundle.content.draws == 0
 
 
 def test_a_release_that_is_worse_is_out_and_the_node_serves_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    home, plan = NodeHome(tmp_path), _plan()
-    _release(home, plan)
+    home = NodeHome(tmp_path)
+    put_release(home, plan_of(content=True))
 
     def worse(*_arguments: object, **_settings: object) -> GateDecision:
         interval = Interval(mean=-0.1, low=-0.2, high=-0.05)
@@ -110,5 +136,6 @@ def test_a_release_that_is_worse_is_out_and_the_node_serves_its_own(
     monkeypatch.setattr(module, "gate", worse)
     result = _train(home)
     assert result.bundle.manifest.start == "initial"
+    assert (result.bundle.released, result.bundle.content) == (None, None)
     assert ReleaseShelf(home).current() is None
     assert ReleaseShelf(home).all()[0].out == "gate: refused"

@@ -108,7 +108,6 @@ def test_the_hold_out_judges_local_parts_that_never_saw_its_items(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     training = node_training(NodeHome(tmp_path), histories_of(*([[0, 1, 2, 3]] * 40)))
-    bundle = training.bundle(quiet())
     fitted: list[set[int]] = []
     real = module.fit_local_parts
 
@@ -117,6 +116,8 @@ def test_the_hold_out_judges_local_parts_that_never_saw_its_items(
         return real(histories, catalogue)
 
     monkeypatch.setattr(module, "fit_local_parts", looking)
-    training.on_hold_out(bundle)
+    bundle = training.bundle(quiet())
+    assert fitted == [{0, 1}, {0, 1, 2, 3}]
     assert set(training.hold_out().targets.tolist()) == {3}
-    assert fitted == [{0, 1}]
+    user = histories_of([0, 1, 2])
+    assert training.on_hold_out(bundle).scores(user)[0, 3] < bundle.fusion().scores(user)[0, 3]

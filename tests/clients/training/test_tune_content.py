@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from clients.evaluation.split import leave_one_out
+from clients.training.config import ContentTuning
 from clients.training.errors import NothingToLearnError
-from clients.training.tune_content import ContentModel, ContentTuning, tune_content
+from clients.training.tune_content import ContentModel, tune_content
 from shared.models.config import ContentConfig
 from shared.models.content_parameters import initial_content
 from tests.clients.training.worlds import cyclic_platform, histories_of, item_vectors_of
