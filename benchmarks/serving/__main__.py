@@ -25,7 +25,7 @@ import torch
 
 from benchmarks.serving.inside import inside
 from benchmarks.serving.node import USERS, again, make_node
-from benchmarks.serving.offline import fold, index, opened, product
+from benchmarks.serving.offline import fold, index, opened, product, released_parts
 from clients.home import NodeHome
 from clients.retrieval.index import INDEX_FROM
 
@@ -80,6 +80,8 @@ def _offline(home: NodeHome, items: int) -> list[dict[str, Any]]:
     rows = [fold(bundle, histories)]
     if bundle.index is not None:
         rows.append(index(bundle, histories))
+    else:
+        rows += released_parts(bundle, histories)
     del bundle
     return [product(items), *rows]
 

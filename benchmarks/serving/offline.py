@@ -13,13 +13,20 @@ import torch
 from benchmarks.serving.node import vectors
 from clients.bundle import Bundle, load_bundle
 from clients.bundle_shelf import BundleShelf
+from clients.content_file import ContentPart
 from clients.data.dataset import Histories
 from clients.data.store import NodeStore
 from clients.home import NodeHome
+from clients.recommenders.local_parts import FEDERATED_PARTS, RELEASED_PART
 from clients.serving.config import ServingConfig
 from clients.serving.model import ServedModel
 from clients.serving.states import UserStates
+from clients.training.config import ContentTuning
+from clients.training.personalise import untouched
 from shared.keyfile import load_identity
+from shared.models.behaviour_parameters import initial_parameters
+from shared.models.config import ContentConfig
+from shared.models.content_parameters import initial_content
 
 BEST = 100
 
@@ -69,6 +76,38 @@ def index(bundle: Bundle, histories: Histories, users: int = 40) -> dict[str, An
         "worst_recall": min(recall),
         "exact_cpu_ms": whole["cpu_ms"],
     } | found
+
+
+def released_parts(bundle: Bundle, histories: Histories, users: int = 40) -> list[dict[str, Any]]:
+    """What a list costs with the parts of a release, beside the same lists without them."""
+    rows: list[dict[str, Any]] = []
+    for parts in ((), (RELEASED_PART,), FEDERATED_PARTS):
+        cost = _list_cost(_with_parts(bundle, parts), histories, users)
+        alone = rows[0] if rows else cost
+        what = " and ".join(("one list by the node's own parts", *parts))
+        rows.append({"what": what, "ratio": cost["cpu_ms"] / alone["cpu_ms"]} | cost)
+    return rows
+
+
+def _with_parts(bundle: Bundle, parts: tuple[str, ...]) -> ServedModel:
+    """The bundle beside untrained models of a release, `parts` of which have a weight."""
+    facts = bundle.manifest
+    weights = {**facts.fusion.weights, **dict.fromkeys(parts, 1.0)}
+    fusion = facts.fusion.model_copy(update={"weights": weights})
+    shape = ContentConfig(item_dim=facts.model.item_dim)
+    vectors = bundle.personal.items.vectors
+    whole = replace(
+        bundle,
+        manifest=facts.model_copy(update={"fusion": fusion}),
+        released=untouched(facts.model, initial_parameters(facts.model, 1), vectors),
+        content=ContentPart(shape, initial_content(shape, 1), ContentTuning().draws),
+    )
+    return ServedModel(whole, ServingConfig())
+
+
+def _list_cost(model: ServedModel, histories: Histories, users: int) -> dict[str, float]:
+    ones = iter([histories.take([row]) for row in range(users + 1)])
+    return _timed(lambda: model.score(next(ones)), users)
 
 
 def _best(model: ServedModel, history: Histories) -> np.ndarray[Any, np.dtype[np.int64]]:
