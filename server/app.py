@@ -9,8 +9,8 @@ from pathlib import Path
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
-from server.coordinator import Coordinator, Gathering, RunSettings
-from server.rounds import Deadlines, RoundReport
+from server.coordinator import Coordinator, RunSettings
+from server.rounds import RoundReport
 from shared.errors import ConfigError
 from shared.files import read_json, write_atomically, write_json
 from shared.plan import TrainingPlan
@@ -72,16 +72,16 @@ def main(grid: Grid, context: Context) -> None:
     directory = Path(
         str(context.run_config.get("run-dir") or os.environ.get(DIRECTORY_VARIABLE, ""))
     )
-    run_plan(grid, directory, Deadlines(), Gathering())
+    run_plan(grid, RunSettings(directory=directory, identity=directory / "identity.pem"))
 
 
-def run_plan(grid: Grid, directory: Path, deadlines: Deadlines, gathering: Gathering) -> None:
-    """Run the plan in `directory`, or what is left of it.
+def run_plan(grid: Grid, settings: RunSettings) -> None:
+    """Run the plan in the directory of `settings`, or what is left of it.
 
     Raises
     ------
-    RunDirectoryError, RunFailedError
+    RunDirectoryError, IdentityFileError, RunFailedError
     """
-    plan, signature = load_plan(directory)
-    settings = RunSettings(directory=directory, deadlines=deadlines, gathering=gathering)
-    Coordinator(plan, signature, settings, observe=ReportFile(directory)).run(grid)
+    plan, signature = load_plan(settings.directory)
+    observe = ReportFile(settings.directory)
+    Coordinator(plan, signature, settings, observe=observe).run(grid)

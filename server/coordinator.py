@@ -17,6 +17,7 @@ from server.journal import Journal
 from server.rounds import Deadlines, Opened, RoundLostError, RoundReport, RoundRunner
 from shared.errors import FederationError, IsthmusError
 from shared.initial_weights import read_initial
+from shared.keyfile import load_identity
 from shared.logs import facts
 from shared.optimiser import ServerState, advance
 from shared.plan import TrainingPlan
@@ -63,6 +64,8 @@ class RunSettings:
     ----------
     directory
         Where checkpoints, the journal and the record of attempts stand.
+    identity
+        File of the key that signs checkpoints.
     deadlines
         Seconds per stage.
     gathering
@@ -70,6 +73,7 @@ class RunSettings:
     """
 
     directory: Path
+    identity: Path
     deadlines: Deadlines = field(default_factory=Deadlines)
     gathering: Gathering = field(default_factory=Gathering)
 
@@ -97,7 +101,8 @@ class Coordinator:
     ) -> None:
         self._plan, self._signature, self._settings = plan, signature, settings
         self._observe = observe
-        self._checkpoints = Checkpoints(settings.directory / "checkpoints", plan.digest())
+        key = load_identity(settings.identity)
+        self._checkpoints = Checkpoints(settings.directory / "checkpoints", plan.digest(), key)
         self._attempts = Attempts(settings.directory / "attempts.json")
         self._journal = Journal(settings.directory / "journal")
 

@@ -33,7 +33,7 @@ from flwr.supercore.task_identity import TaskIdentity
 from flwr.superlink.grid.http_grid import HttpGrid
 
 from server.app import run_plan
-from server.coordinator import Gathering
+from server.coordinator import Gathering, RunSettings
 from server.home import CoordinatorHome
 from server.rounds import Deadlines
 from server.run_state import RunState, read_current, write_state
@@ -111,8 +111,13 @@ class ServerExecutor:
             logger.warning("Flower run %d is not the current one", flower_run)
             return False
         try:
-            directory = self._home.run(current.run_id)
-            run_plan(grid, directory, _deadlines(self._settings), _gathering(self._settings))
+            settings = RunSettings(
+                directory=self._home.run(current.run_id),
+                identity=self._home.identity,
+                deadlines=_deadlines(self._settings),
+                gathering=_gathering(self._settings),
+            )
+            run_plan(grid, settings)
         except IsthmusError as error:
             logger.exception("the run failed")
             self._record(current, state="failed", problem=str(error))

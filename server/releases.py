@@ -37,12 +37,13 @@ def promote(home: CoordinatorHome, run_id: str) -> tuple[ReleaseCard, Path]:
     Raises
     ------
     NoRunError, UnfinishedReleaseError, NotReleasedError
+    CheckpointError, ForgedCheckpointError, UnsignedCheckpointError
     """
     directory = _directory(home, run_id)
     plan, _ = load_plan(directory)
     if withdrawal_path(home, run_id).exists():
         raise NotReleasedError("a withdrawn model stays withdrawn", where=f"run {run_id}")
-    newest = Checkpoints(directory / "checkpoints", plan.digest()).newest()
+    newest = checkpoints_of(home, run_id).newest()
     if newest is None or newest[0] < plan.rounds:
         done = newest[0] if newest else 0
         raise UnfinishedReleaseError(f"{done} of {plan.rounds} rounds", where=f"run {run_id}")
@@ -81,6 +82,18 @@ def release_state(home: CoordinatorHome, run_id: str) -> str:
     if withdrawal_path(home, run_id).exists():
         return "withdrawn"
     return "promoted" if card_path(home, run_id).exists() else "candidate"
+
+
+def checkpoints_of(home: CoordinatorHome, run_id: str) -> Checkpoints:
+    """The checkpoints of a run.
+
+    Raises
+    ------
+    NoRunError, IdentityFileError
+    """
+    directory = _directory(home, run_id)
+    plan, _ = load_plan(directory)
+    return Checkpoints(directory / "checkpoints", plan.digest(), load_identity(home.identity))
 
 
 def card_path(home: CoordinatorHome, run_id: str) -> Path:

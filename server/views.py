@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from server.app import REPORTS, load_plan
-from server.checkpoint import Checkpoints
+from server.checkpoint import stored_rounds
 from server.home import CoordinatorHome
 from server.partners import read_partners
 from server.releases import release_state
@@ -65,7 +65,7 @@ def releases_view(home: CoordinatorHome) -> list[dict[str, Any]]:
     releases = []
     for directory in sorted(home.runs.glob("*/plan.json"), key=lambda p: p.stat().st_mtime_ns):
         plan, _ = load_plan(directory.parent)
-        rounds = Checkpoints(directory.parent / "checkpoints", plan.digest()).rounds()
+        rounds = stored_rounds(directory.parent / "checkpoints")
         if rounds and rounds[-1]:
             releases.append(
                 {
@@ -91,7 +91,7 @@ def _state(home: CoordinatorHome, run_id: str) -> RunState:
 
 def _run(home: CoordinatorHome, state: RunState) -> dict[str, Any]:
     plan, _ = load_plan(home.run(state.run_id))
-    done = Checkpoints(home.run(state.run_id) / "checkpoints", plan.digest()).rounds()
+    done = stored_rounds(home.run(state.run_id) / "checkpoints")
     return {
         "run_id": state.run_id,
         "state": state.state,

@@ -204,12 +204,13 @@ class FederatedLab:
 
         app = make_app(lambda context: nodes[context.node_id - 1])
         grid = LocalGrid(app, {i + 1: {} for i in range(len(nodes))}, fault=watch)
-        settings = RunSettings(directory=self._coordinator)
+        settings = RunSettings(directory=self._coordinator, identity=self._identity_file)
         observe = ReportFile(self._coordinator)
         Coordinator(self._plan, self._signature, settings, observe=observe).run(grid)
 
     def _result(self, statistics: dict[str, PooledCounts]) -> FederatedResult:
-        checkpoints = Checkpoints(self._coordinator / "checkpoints", self._plan.digest())
+        key = load_identity(self._identity_file)
+        checkpoints = Checkpoints(self._coordinator / "checkpoints", self._plan.digest(), key)
         rounds = checkpoints.rounds()
         if not rounds or rounds[-1] < self._plan.rounds:
             problem = f"{rounds[-1] if rounds else 0} of {self._plan.rounds} rounds are done"
@@ -278,11 +279,15 @@ class FederatedLab:
     def _signed_plan(self) -> tuple[TrainingPlan, bytes]:
         if (self._coordinator / PLAN).exists():
             return load_plan(self._coordinator)
-        key = create_identity(self._coordinator / "identity.pem")
+        key = create_identity(self._identity_file)
         plan = self._make_plan()
         signature = plan.sign(key)
         store_plan(self._coordinator, plan, signature)
         return plan, signature
+
+    @property
+    def _identity_file(self) -> Path:
+        return self._coordinator / "identity.pem"
 
     def _make_plan(self) -> TrainingPlan:
         task = self._task

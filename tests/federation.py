@@ -103,8 +103,10 @@ class Federation:
 
     def run(self, gathering: Gathering | None = None) -> ServerState:
         """Run the plan to its end."""
+        store_identity(self.root / "coordinator" / "identity.pem", KEY)
         settings = RunSettings(
             directory=self.root / "coordinator",
+            identity=self.root / "coordinator" / "identity.pem",
             deadlines=Deadlines() if self.patient else HASTY,
             gathering=gathering or IMPATIENT,
         )

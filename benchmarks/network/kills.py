@@ -25,7 +25,7 @@ from benchmarks.report import Row
 from clients.budget import ledger_in
 from clients.network_home import NetworkHome
 from server.app import load_plan
-from server.checkpoint import Checkpoints
+from server.releases import checkpoints_of
 from shared.files import read_json
 from shared.wire import MASK, SHARE, START, SURVIVORS, UNMASK
 from simulations.deployed_data import movielens
@@ -148,7 +148,7 @@ class _World:
         survivors = {r["round"]: tuple(r["survivors"]) for r in reports if r["survivors"]}
         problems = [] if state["state"] == "finished" else [f"the run {state}"]
         if self.invariants is not None and not problems:
-            checkpoints = Checkpoints(self.directory / "checkpoints", plan.digest())
+            checkpoints = checkpoints_of(self.deployment.coordinator, plan.run_id)
             ledgers = {
                 number: ledger_in(self.deployment.node(name))
                 for number, name in enumerate(self.names, start=1)

@@ -20,7 +20,7 @@ from shared.errors import IsthmusError
 from shared.plan import LocalSteps, PrivacyTerms
 from shared.wire import START, Parcel
 from tests.federation import MODEL, Federation
-from tests.plans import make_plan
+from tests.plans import KEY, make_plan
 
 ROUNDS = 3
 MOST_RESTARTS = 6
@@ -94,7 +94,8 @@ class _Player:
         ledgers = {i: node.ledger() for i, node in federation.nodes.items()}
         checkpoints = federation.root / "coordinator" / "checkpoints"
         self._invariants.check_nodes(self.final, ledgers, survivors)
-        self._invariants.check_sums(Checkpoints(checkpoints, federation.plan.digest()), survivors)
+        kept = Checkpoints(checkpoints, federation.plan.digest(), KEY)
+        self._invariants.check_sums(kept, survivors)
         return self._invariants.problems
 
     def _request(self, node: int, message: Message) -> Message | None:

@@ -30,7 +30,7 @@ from clients.global_model import GlobalModel
 from clients.home import NodeHome
 from clients.network_home import NetworkHome
 from server.app import load_plan
-from server.checkpoint import Checkpoints
+from server.releases import checkpoints_of
 from server.settings import read_settings
 from shared.app_bundle import bundle_hash
 from shared.optimiser import ServerState
@@ -129,7 +129,7 @@ def test_each_node_computed_the_coordinators_model_and_paid_for_each_round(
     plan, _ = load_plan(directory)
     node = world.deployment.node(name)
     kept = GlobalModel(plan, node.run(plan.run_id) / "state.safetensors")
-    newest = Checkpoints(directory / "checkpoints", plan.digest()).newest()
+    newest = checkpoints_of(world.deployment.coordinator, plan.run_id).newest()
     assert newest is not None
     assert kept.round == newest[0] == ROUNDS
     assert kept.state.flat().tobytes() == newest[1].flat().tobytes()

@@ -111,9 +111,8 @@ def make_coordinator_files(root: Path) -> None:
     store_plan(home.run(PLAN.run_id), PLAN, PLAN.sign(KEY))
     write_state(home, RunState(run_id=PLAN.run_id, state="running", flower_run=7))
     write_json(home.current, {"run_id": PLAN.run_id})
-    Checkpoints(home.run(PLAN.run_id) / "checkpoints", PLAN.digest()).save(
-        0, ServerState.start(PLAN)
-    )
+    checkpoints = Checkpoints(home.run(PLAN.run_id) / "checkpoints", PLAN.digest(), KEY)
+    checkpoints.save(0, ServerState.start(PLAN))
     Attempts(home.run(PLAN.run_id) / "attempts.json").begin(1)
     vector = np.arange(4, dtype=np.uint32)
     replies = StageReplies({5: Parcel(b"upload", vector)}, {6: "FED-210"})

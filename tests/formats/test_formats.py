@@ -19,7 +19,7 @@ from clients.policy import NodePolicy
 from clients.receipts import ForeignReceiptLogError, ReceiptLog, Sent, check_signatures
 from server.app import load_plan
 from server.attempts import Attempts
-from server.checkpoint import CheckpointError, Checkpoints
+from server.checkpoint import Checkpoints, UnsignedCheckpointError
 from server.home import CoordinatorHome
 from server.journal import Journal, JournalError
 from server.partners import read_partners
@@ -126,7 +126,11 @@ def test_a_coordinator_goes_on_with_its_partners_and_its_run(folder: Path) -> No
     assert (state.state, state.flower_run) == ("running", 7)
     directory = home.run(state.run_id)
     plan, _ = load_plan(directory)
-    model = Checkpoints(directory / "checkpoints", plan.digest()).load(0).model
+    checkpoints = Checkpoints(directory / "checkpoints", plan.digest(), KEY)
+    with pytest.raises(UnsignedCheckpointError):
+        checkpoints.load(0)  # written before checkpoints were signed
+    assert checkpoints.sign_unsigned() == 1
+    model = checkpoints.load(0).model
     np.testing.assert_array_equal(model, ServerState.start(plan).model)
     assert Attempts(directory / "attempts.json").last(1) == 0
     replies = Journal(directory / "journal").load(1, 0, MASK)
@@ -137,10 +141,12 @@ def test_a_coordinator_goes_on_with_its_partners_and_its_run(folder: Path) -> No
 
 def test_a_checkpoint_of_a_later_format_is_refused(folder: Path) -> None:
     directory = _run(folder)
-    _of_format_2(directory / "checkpoints" / "round-00000.safetensors")
     plan, _ = load_plan(directory)
-    checkpoints = Checkpoints(directory / "checkpoints", plan.digest())
-    with pytest.raises(CheckpointError, match="format '2', here 1"):
+    checkpoints = Checkpoints(directory / "checkpoints", plan.digest(), KEY)
+    checkpoints.sign_unsigned()
+    path = checkpoints.manifest_path(0)
+    write_json(path, {**read_json(path), "format": 3})
+    with pytest.raises(ConfigError, match="format"):
         checkpoints.load(0)
 
 

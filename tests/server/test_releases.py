@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from server.app import REPORTS, store_plan
-from server.checkpoint import Checkpoints
 from server.home import CoordinatorHome
 from server.releases import (
     NotReleasedError,
     UnfinishedReleaseError,
+    checkpoints_of,
     promote,
     release_state,
     withdraw,
@@ -43,7 +43,7 @@ def home(tmp_path: Path) -> CoordinatorHome:
 
 def _finish(home: CoordinatorHome, rounds: int = 2) -> ServerState:
     state = ServerState.start(PLAN)
-    checkpoints = Checkpoints(home.run(PLAN.run_id) / "checkpoints", PLAN.digest())
+    checkpoints = checkpoints_of(home, PLAN.run_id)
     for number in range(rounds + 1):
         checkpoints.save(number, state)
     return state
