@@ -1,10 +1,12 @@
 """Write one file of each format as this version writes it: `python -m tests.formats.make`.
 
 Run it once when a version is released; the files stay for good, and later versions must read them.
+Formats that changed after 0.1.0 was written stand in ``since-0.1.0``: `... make since-0.1.0`.
 """
 
 from __future__ import annotations
 
+import sys
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -47,12 +49,30 @@ USER = b"a" * 16
 
 
 def main() -> None:
-    """Write the files of this version."""
-    folder = Path(__file__).parent / __version__
+    """Write the files of this version, or those whose formats it has changed."""
+    name = sys.argv[1] if len(sys.argv) > 1 else __version__
+    folder = Path(__file__).parent / name
     folder.mkdir()  # files of a version are never written over
-    make_node_files(folder)
-    make_bundle(folder / "bundle")
-    make_coordinator_files(folder / "coordinator")
+    make_changed_files(folder)
+    if name == __version__:
+        make_node_files(folder)
+        make_bundle(folder / "bundle")
+        make_coordinator_files(folder / "coordinator")
+
+
+def make_changed_files(folder: Path) -> None:
+    """A card of version 2, a signed checkpoint."""
+    state = ServerState.start(PLAN)
+    card = make_card(
+        PLAN,
+        state.model,
+        round_number=3,
+        smallest_cohort=3,
+        verified_sum="ab" * 32,
+        issued=ISSUED,
+    )
+    write_document(signed(card, KEY), folder / "release.json")
+    Checkpoints(folder / "checkpoints", PLAN.digest(), KEY).save(3, state)
 
 
 def make_node_files(folder: Path) -> None:
@@ -75,8 +95,6 @@ def make_node_files(folder: Path) -> None:
     write_json(folder / "policy.json", policy(PLAN).model_dump(mode="json"))
     Approvals(folder / "approvals").approve(Approvals(folder / "approvals").keep(PLAN))
     model = ServerState.start(PLAN).model
-    card = make_card(PLAN, model, round_number=3, smallest_cohort=3, issued=ISSUED)
-    write_document(signed(card, KEY), folder / "release.json")
     notice = Withdrawal(
         run_id=PLAN.run_id, model=model_digest(model), reason="a bug", issued=ISSUED
     )
