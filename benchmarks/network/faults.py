@@ -44,6 +44,9 @@ class Faults:
         Every message is delivered a second time; the answers must not differ.
     late
         Every message is delivered again in the middle of the next round.
+    order
+        Replies overtake each other in an order drawn from it, and copies of a round's earlier
+        messages arrive after later ones, in any order.
     """
 
     request: Callable[[int, Message], Message | None] = lambda _node, message: message
@@ -51,6 +54,7 @@ class Faults:
     around: Any = field(default_factory=nullcontext)
     twice: bool = False
     late: bool = False
+    order: random.Random | None = None
 
 
 Make = Callable[[random.Random, int], Faults]
@@ -75,6 +79,7 @@ def scenarios() -> dict[str, Make]:
     found["node: disk full while the ledger is written"] = _disk_full
     found["network: every message twice"] = lambda _rng, _n: Faults(twice=True)
     found["network: a message of the round before comes late"] = lambda _rng, _n: Faults(late=True)
+    found["network: messages and replies in any order"] = lambda rng, _n: Faults(order=rng)
     return found
 
 

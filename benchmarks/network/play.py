@@ -7,6 +7,7 @@ import random
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,14 @@ from server.checkpoint import Checkpoints
 from shared.errors import IsthmusError
 from shared.plan import LocalSteps, PrivacyTerms
 from shared.wire import START, Parcel
+from simulations.grid import LocalGrid
 from tests.federation import MODEL, Federation
 from tests.plans import KEY, make_plan
 
 ROUNDS = 3
 MOST_RESTARTS = 6
 EPSILON = 4.0
+Content = tuple[Any, ...]
 
 
 def play(name: str, make: Make, seed: int) -> Row:
@@ -66,9 +69,12 @@ class _Player:
         homes = {i: node.home for i, node in self.federation.nodes.items()}
         self._invariants = Invariants(plan, homes)
         self._earlier: dict[int, list[Message]] = defaultdict(list)
+        self._seen: dict[int, list[tuple[Message, Content]]] = defaultdict(list)
         answer = self.federation.grid._answer
         self._answer = answer
         self.federation.grid._answer = self._watched  # type: ignore[method-assign]
+        if faults.order is not None:
+            shuffle(self.federation.grid, faults.order)
 
     def run(self) -> None:
         """Run the plan to its end, starting the coordinator again as often as it is killed."""
@@ -104,7 +110,10 @@ class _Player:
     def _watched(self, node: int, message: Message) -> Message:
         """Answer, then look at what is on the node's disk."""
         again = copy.deepcopy(message)
+        if self._faults.order is not None:
+            self._deliver_overtaken(node, message, self._faults.order)
         reply = self._answer(node, message)
+        self._seen[node].append((again, _content(reply)))
         if self._faults.twice and _content(self._answer(node, again)) != _content(reply):
             self._invariants.problems.append(
                 f"{message.metadata.message_type}: two answers to one message"
@@ -113,6 +122,19 @@ class _Player:
             self._deliver_late(node, again)
         self._invariants.look(node, self.federation.nodes[node].ledger())
         return reply
+
+    def _deliver_overtaken(self, node: int, message: Message, rng: random.Random) -> None:
+        """Earlier messages of the round once more, in any order; none may be answered anew.
+
+        A refusal is an answer that says nothing; it may take the place of what was said before.
+        """
+        group = message.metadata.group_id
+        self._seen[node] = [s for s in self._seen[node] if s[0].metadata.group_id == group]
+        for earlier, said in rng.sample(self._seen[node], len(self._seen[node])):
+            reply = self._answer(node, copy.deepcopy(earlier))
+            if not reply.has_error() and _content(reply) != said:
+                stage = earlier.metadata.message_type
+                self._invariants.problems.append(f"{stage}: another answer out of order")
 
     def _deliver_late(self, node: int, message: Message) -> None:
         """Messages of the round before, between this round's first and second."""
@@ -125,7 +147,25 @@ class _Player:
                 self._answer(node, late)
 
 
-def _content(message: Message) -> tuple[Any, ...]:
+def shuffle(grid: LocalGrid, rng: random.Random) -> None:
+    """Let the messages of a stage, and their replies, overtake each other."""
+    push, pull = grid.push_messages, grid.pull_messages
+
+    def push_shuffled(messages: Iterable[Message]) -> list[str]:
+        given = list(messages)
+        places = rng.sample(range(len(given)), len(given))
+        sent = dict(zip(places, push([given[p] for p in places]), strict=True))
+        return [sent[place] for place in range(len(given))]
+
+    def pull_shuffled(identities: Iterable[str]) -> list[Message]:
+        replies = list(pull(identities))
+        return rng.sample(replies, len(replies))
+
+    grid.push_messages = push_shuffled  # type: ignore[method-assign]
+    grid.pull_messages = pull_shuffled  # type: ignore[method-assign]
+
+
+def _content(message: Message) -> Content:
     """What a reply says, comparable."""
     if message.has_error():
         return (message.error.code, message.error.reason)
