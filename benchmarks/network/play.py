@@ -157,8 +157,8 @@ def shuffle(grid: LocalGrid, rng: random.Random) -> None:
         sent = dict(zip(places, push([given[p] for p in places]), strict=True))
         return [sent[place] for place in range(len(given))]
 
-    def pull_shuffled(identities: Iterable[str]) -> list[Message]:
-        replies = list(pull(identities))
+    def pull_shuffled(message_ids: Iterable[str]) -> list[Message]:
+        replies = list(pull(message_ids))
         return rng.sample(replies, len(replies))
 
     grid.push_messages = push_shuffled  # type: ignore[method-assign]

@@ -5,8 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from safetensors.numpy import save_file
+from typer.testing import CliRunner
 
 from server.app import REPORTS, store_plan
+from server.checkpoint import UnsignedCheckpointError
+from server.cli import app as cli
 from server.home import CoordinatorHome
 from server.releases import (
     NotReleasedError,
@@ -85,3 +89,19 @@ def test_a_withdrawal_is_final(home: CoordinatorHome) -> None:
     assert release_state(home, PLAN.run_id) == "withdrawn"
     with pytest.raises(NotReleasedError):
         promote(home, PLAN.run_id)
+
+
+def test_checkpoints_of_an_earlier_version_are_signed_by_command_only(
+    home: CoordinatorHome,
+) -> None:
+    state = ServerState.start(PLAN)
+    tensors = {name: getattr(state, name) for name in ("average", "model", "velocity")}
+    facts = {"format": "1", "plan": PLAN.digest().hex(), "round": "2"}
+    path = checkpoints_of(home, PLAN.run_id).path(2)
+    save_file(tensors, path, metadata=facts)
+    with pytest.raises(UnsignedCheckpointError):
+        promote(home, PLAN.run_id)
+    command = ["resume", PLAN.run_id, "--sign-checkpoints", "--home", str(home.root)]
+    said = CliRunner().invoke(cli, command)
+    assert "1 checkpoints" in said.output
+    assert promote(home, PLAN.run_id)[0].model == model_digest(state.model)
