@@ -7,6 +7,7 @@
     personal.safetensors   behaviour model, item vectors with residuals, item biases
     parts.safetensors      fitted local parts of the fusion
     index.faiss            where the catalogue is large: an approximate index over the item vectors
+    untrained.safetensors  the behaviour model at its public first weights
     released.safetensors   where a federated release takes part: its LSTM as it was released
     content.safetensors    where that release has one: the content model
 
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -43,6 +45,7 @@ from clients.recommenders.local_parts import (
     LOCAL_PARTS,
     MODEL_PART,
     RELEASED_PART,
+    UNTRAINED_PART,
     fusion_parts,
 )
 from clients.released_file import load as load_released
@@ -59,8 +62,13 @@ from shared.models.encoders.base import file_sha256
 FORMAT: Final = 1
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
 PERSONAL, PARTS, INDEX = "personal.safetensors", "parts.safetensors", "index.faiss"
+UNTRAINED: Final = "untrained.safetensors"
 RELEASED, CONTENT = "released.safetensors", "content.safetensors"
-_NEEDS: Final = {RELEASED_PART: RELEASED, FEDERATED_CONTENT_PART: CONTENT}
+_NEEDS: Final = {
+    UNTRAINED_PART: UNTRAINED,
+    RELEASED_PART: RELEASED,
+    FEDERATED_CONTENT_PART: CONTENT,
+}
 """Part of the fusion → the file that it stands in, where that is one of its own."""
 _LABEL: Final = "isthmus model bundle 1"
 _CATALOGUE_LABEL: Final = "isthmus catalogue 1"
@@ -144,6 +152,8 @@ class Bundle:
         Name → fitted local part.
     index
         Over the item vectors, where the catalogue is large.
+    untrained
+        The behaviour model at its public first weights; older bundles have none.
     released
         The LSTM of the federated release that takes part, as it was released.
     content
@@ -154,6 +164,7 @@ class Bundle:
     personal: PersonalModel
     local: dict[str, Storable]
     index: VectorIndex | None = None
+    untrained: PersonalModel | None = None
     released: PersonalModel | None = None
     content: ContentPart | None = None
 
@@ -164,21 +175,30 @@ class Bundle:
 
     def parts(self) -> dict[str, Part]:
         """All parts, those without a weight included."""
-        models: dict[str, Scorer] = {MODEL_PART: self.personal.scorer()}
-        if self.released is not None:
-            models |= federated_scorers(self.released, self.content)
-        return fusion_parts(self.local, models)
+        return fusion_parts(self.local, scorers(self.lstms(), self.content))
+
+    def lstms(self) -> dict[str, PersonalModel]:
+        """Part → behaviour model."""
+        return lstms(self.personal, self.untrained, self.released)
 
     def fusion(self) -> Fusion:
         """The ranking that users get."""
         return Fusion(self.parts(), self.manifest.fusion.weights)
 
 
-def federated_scorers(released: PersonalModel, content: ContentPart | None) -> dict[str, Scorer]:
-    """Part → model, for what a release adds to the fusion."""
-    found: dict[str, Scorer] = {RELEASED_PART: released.scorer()}
-    if content is not None:
-        found[FEDERATED_CONTENT_PART] = content.scorer(released.items.vectors)
+def lstms(
+    personal: PersonalModel, untrained: PersonalModel | None, released: PersonalModel | None
+) -> dict[str, PersonalModel]:
+    """Part → behaviour model, of those that there are."""
+    named = {MODEL_PART: personal, UNTRAINED_PART: untrained, RELEASED_PART: released}
+    return {part: model for part, model in named.items() if model is not None}
+
+
+def scorers(lstms: Mapping[str, PersonalModel], content: ContentPart | None) -> dict[str, Scorer]:
+    """Part → model; a content model joins beside the LSTM of its release."""
+    found: dict[str, Scorer] = {part: model.scorer() for part, model in lstms.items()}
+    if content is not None and RELEASED_PART in lstms:
+        found[FEDERATED_CONTENT_PART] = content.scorer(lstms[RELEASED_PART].items.vectors)
     return found
 
 
@@ -203,8 +223,12 @@ def save_bundle(path: Path, bundle: Bundle, key: Ed25519PrivateKey) -> None:
     if bundle.index is not None:
         bundle.index.store(beside / INDEX)
         (beside / INDEX).chmod(0o600)
+    given = bundle.personal.items
+    if bundle.untrained is not None:
+        store_released(beside / UNTRAINED, bundle.untrained, given)
+        given = bundle.untrained.items
     if bundle.released is not None:
-        store_released(beside / RELEASED, bundle.released, bundle.personal.items)
+        store_released(beside / RELEASED, bundle.released, given)
     if bundle.content is not None:
         bundle.content.store(beside / CONTENT)
     files = {name: file_sha256(beside / name) for name in sorted(p.name for p in beside.iterdir())}
@@ -264,11 +288,8 @@ def load_bundle(path: Path, signer: Ed25519PublicKey, catalogue: Catalogue) -> B
         personal = load_personal(path / PERSONAL, manifest.model)
         local = _unpacked(load_file(path / PARTS), manifest.parts)
         index = _index(path / INDEX, manifest)
-        released = (
-            load_released(path / RELEASED, manifest.model, personal.items)
-            if RELEASED in manifest.files
-            else None
-        )
+        untrained = _untouched(path / UNTRAINED, manifest, personal)
+        released = _untouched(path / RELEASED, manifest, untrained or personal)
         shape = manifest.content
         content = None if shape is None else ContentPart.load(path / CONTENT, shape)
     except (OSError, KeyError, ValueError, SafetensorError) as error:
@@ -278,6 +299,7 @@ def load_bundle(path: Path, signer: Ed25519PublicKey, catalogue: Catalogue) -> B
         personal=personal,
         local=local,
         index=index,
+        untrained=untrained,
         released=released,
         content=content,
     )
@@ -295,7 +317,7 @@ def _read(path: Path) -> bytes:
 
 
 def _check_files(path: Path, manifest: BundleManifest) -> None:
-    known = set(manifest.files) - {INDEX, RELEASED, CONTENT} == {PERSONAL, PARTS}
+    known = set(manifest.files) - {INDEX, *_NEEDS.values()} == {PERSONAL, PARTS}
     known &= all(_NEEDS.get(part, PARTS) in manifest.files for part in manifest.fusion.weights)
     if not known or not set(manifest.parts) <= set(LOCAL_PARTS):
         problem = f"files {sorted(manifest.files)} and parts {sorted(manifest.parts)} are not known"
@@ -307,6 +329,12 @@ def _check_files(path: Path, manifest: BundleManifest) -> None:
             raise CorruptBundleError(str(error.strerror), where=str(path / name)) from error
         if found != expected:
             raise CorruptBundleError(f"SHA-256 {found}, not {expected}", where=str(path / name))
+
+
+def _untouched(path: Path, manifest: BundleManifest, other: PersonalModel) -> PersonalModel | None:
+    if path.name not in manifest.files:
+        return None
+    return load_released(path, manifest.model, other.items)
 
 
 def _index(path: Path, manifest: BundleManifest) -> VectorIndex | None:

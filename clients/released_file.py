@@ -1,8 +1,8 @@
-"""The LSTM of a federated release as one file of a bundle: as it was released, on this catalogue.
+"""An LSTM that was not fitted to the platform as one file of a bundle: untrained, or released.
 
 It reads the items' vectors as texts and features give them. Those of the node's own model, which
-has a file of its own, are the same unless residuals were trained on them; they are written only
-where they differ, since a large catalogue's take gigabytes.
+has a file of its own, are the same unless residuals were trained on them; vectors are written only
+where they differ from another model's, since a large catalogue's take gigabytes.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from shared.models.item_matrix import ItemMatrix
 
 
 def store(path: Path, model: PersonalModel, own: ItemMatrix) -> None:
-    """Write a released model, atomically, readable by the owner alone.
+    """Write a model, atomically, readable by the owner alone.
 
     Parameters
     ----------
     own
-        Items of the node's own model in the same bundle.
+        Items of another model in the same bundle.
     """
     tensors = {"parameters": np.ascontiguousarray(model.parameters)}
     if not torch.equal(model.items.vectors, own.vectors):

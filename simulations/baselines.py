@@ -29,9 +29,6 @@ BASELINES: Final[dict[SystemName, Callable[[], Recommender]]] = {
 
 CONTENT_PART: Final = "content_vae_gan"
 """The node's own content model."""
-UNTRAINED_PART: Final = "untrained_lstm"
-"""The LSTM at its public first weights: nobody needs a federation for it, and beside a node's own
-model it helps. Without it in both fusions that help would be taken for the federation's."""
 PERSONAL_PART: Final = "federated_lstm"
 """The federation's LSTM, fine-tuned at the node."""
 

@@ -21,7 +21,12 @@ from clients.personal_file import kept, load
 from clients.recommenders.behaviour import BehaviourScorer
 from clients.recommenders.distributions import Part
 from clients.recommenders.fusion import Fusion, FusionWeights, learn_weights
-from clients.recommenders.local_parts import FEDERATED_CONTENT_PART, MODEL_PART, RELEASED_PART
+from clients.recommenders.local_parts import (
+    FEDERATED_CONTENT_PART,
+    MODEL_PART,
+    RELEASED_PART,
+    UNTRAINED_PART,
+)
 from clients.training.personalise import PersonalModel, personalise
 from clients.training.tune_content import ContentModel
 from shared.files import write_atomically
@@ -37,7 +42,6 @@ from simulations.baselines import (
     BASELINES,
     CONTENT_PART,
     PERSONAL_PART,
-    UNTRAINED_PART,
     fitted,
     fusion_parts,
 )

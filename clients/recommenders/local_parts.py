@@ -17,6 +17,9 @@ from clients.recommenders.transitions import Transitions
 POPULAR_PART: Final = "recent_popularity"
 MODEL_PART: Final = "behaviour_lstm"
 """The node's own LSTM, trained on its own data alone."""
+UNTRAINED_PART: Final = "untrained_lstm"
+"""The LSTM at its public first weights: nobody needs a federation for it, and beside a node's own
+model it helps. Without it on both sides that help would be taken for the federation's."""
 RELEASED_PART: Final = "released_lstm"
 FEDERATED_CONTENT_PART: Final = "federated_content_vae_gan"
 FEDERATED_PARTS: Final = (RELEASED_PART, FEDERATED_CONTENT_PART)

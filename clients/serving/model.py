@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from clients.advice import Scores
-from clients.bundle import Bundle, federated_scorers
+from clients.bundle import Bundle, scorers
 from clients.data.dataset import Histories
-from clients.evaluation.ranking import Scorer
 from clients.recommenders.base import Float32s
 from clients.recommenders.content import OneContentScorer
 from clients.recommenders.fusion import Fusion
-from clients.recommenders.local_parts import MODEL_PART, RELEASED_PART, fusion_parts
+from clients.recommenders.local_parts import MODEL_PART, fusion_parts
 from clients.retrieval.candidates import IndexedScoring
 from clients.serving.config import ServingConfig
 from clients.serving.states import ServedBehaviour, UserStates
@@ -20,8 +19,8 @@ from clients.serving.states import ServedBehaviour, UserStates
 class ServedModel:
     """A bundle at work; used from one thread.
 
-    Each LSTM of the bundle, the node's own and the released one, has states of its own; a part
-    without a weight has none and costs nothing.
+    Each LSTM of the bundle, the node's own, the untrained and the released one, has states of its
+    own; a part without a weight has none and costs nothing.
 
     Parameters
     ----------
@@ -36,14 +35,14 @@ class ServedModel:
         self.vectors = bundle.personal.items.vectors.numpy()
         own = UserStates(bundle.personal, config.cached_users)
         behaviour, weights = ServedBehaviour(bundle.personal, own), bundle.manifest.fusion.weights
-        models: dict[str, Scorer] = {MODEL_PART: behaviour}
+        lstms = bundle.lstms()
+        models = scorers(lstms, bundle.content) | {MODEL_PART: behaviour}
         self.states: tuple[UserStates, ...] = (own,)
-        """Of the node's own model, then of the released one where that has a weight."""
-        if bundle.released is not None:
-            models |= federated_scorers(bundle.released, bundle.content)
-            if weights.get(RELEASED_PART):
-                self.states += (UserStates(bundle.released, config.cached_users),)
-                models[RELEASED_PART] = ServedBehaviour(bundle.released, self.states[1])
+        """Of the node's own model, then of each other LSTM that has a weight."""
+        for part, model in lstms.items():
+            if part != MODEL_PART and weights.get(part):
+                self.states += (UserStates(model, config.cached_users),)
+                models[part] = ServedBehaviour(model, self.states[-1])
         self._fusion = Fusion(fusion_parts(bundle.local, models), weights)
         self._content = _content_scorer(bundle)
         self._all = np.arange(bundle.manifest.items)

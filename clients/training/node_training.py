@@ -26,7 +26,8 @@ from clients.bundle import (
     BundleManifest,
     FusionFacts,
     catalogue_digest,
-    federated_scorers,
+    lstms,
+    scorers,
 )
 from clients.bundle_shelf import BundleShelf
 from clients.content_file import ContentPart
@@ -41,7 +42,6 @@ from clients.recommenders.base import Storable
 from clients.recommenders.fusion import Fusion, FusionWeights, learn_weights
 from clients.recommenders.local_parts import (
     LOCAL_PARTS,
-    MODEL_PART,
     fit_local_parts,
     fusion_parts,
 )
@@ -84,10 +84,11 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class _Own:
-    """What the node has alone: (N, d) item vectors and its own model."""
+    """What the node has alone: (N, d) item vectors, its own model, the one nobody trained."""
 
     vectors: Tensor
     model: PersonalModel
+    untrained: PersonalModel
 
 
 class NodeTraining:
@@ -164,15 +165,19 @@ class NodeTraining:
         if released is not None:
             lstm = untouched(self._config.model, released.behaviour, own.vectors)
             content = self._content(released, own.vectors, report)
-        models: dict[str, Scorer] = {MODEL_PART: own.model.scorer()}
-        models |= {} if lstm is None else federated_scorers(lstm, content)
+        models = scorers(lstms(own.model, own.untrained, lstm), content)
         work = self._work if released is None else self._work / released.key()
         title = "fusion weights" + (" with the release" if released else "")
         weights = self._fuse(work / "weights.json", models, report.step(title))
         manifest = self._manifest("initial" if released is None else released.name, weights)
         local = self._local_of_all
         return Bundle(
-            manifest=manifest, personal=own.model, local=local, released=lstm, content=content
+            manifest=manifest,
+            personal=own.model,
+            local=local,
+            untrained=own.untrained,
+            released=lstm,
+            content=content,
         )
 
     def publish(self, bundle: Bundle, key: Ed25519PrivateKey) -> Path:
@@ -194,6 +199,10 @@ class NodeTraining:
     @cached_property
     def _split(self) -> LeaveOneOut:
         return leave_one_out(self._histories)
+
+    @property
+    def _first_weights(self) -> Float32s:
+        return initial_parameters(self._config.model, self._config.seed)
 
     @cached_property
     def _local_of_training(self) -> dict[str, Storable]:
@@ -224,14 +233,15 @@ class NodeTraining:
         if self._known is None:
             vectors = self._item_space(report.step("item space"))
             model = self._personal(vectors, report.step("behaviour model"))
-            self._known = _Own(vectors, model)
+            first = untouched(self._config.model, self._first_weights, vectors)
+            self._known = _Own(vectors, model, first)
         return self._known
 
     def _personal(self, vectors: Tensor, step: Step) -> PersonalModel:
         def train() -> PersonalModel:
             return personalise(
                 self._config.model,
-                initial_parameters(self._config.model, self._config.seed),
+                self._first_weights,
                 vectors,
                 self._split.training,
                 self._split.validation,

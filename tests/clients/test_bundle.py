@@ -81,7 +81,7 @@ def test_a_bundle_with_a_release_ranks_as_the_saved_one(
     for name, part in joined.parts().items():
         expected = part.log_probabilities(histories)
         np.testing.assert_array_equal(loaded.parts()[name].log_probabilities(histories), expected)
-    assert len(list(path.iterdir())) == 6
+    assert len(list(path.iterdir())) == 7
     assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in path.iterdir())
 
 
@@ -106,7 +106,7 @@ def test_a_weight_for_a_model_that_is_not_there_is_refused(
 
 def test_nobody_but_the_owner_can_read_it(saved: Path) -> None:
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in saved.iterdir())
-    assert len(list(saved.iterdir())) == 4
+    assert len(list(saved.iterdir())) == 5
 
 
 def _flip(path: Path) -> None:

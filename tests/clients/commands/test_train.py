@@ -65,6 +65,7 @@ def test_lists_come_from_the_fusion_with_the_released_model(home: NodeHome, tmp_
         manifest=manifest,
         personal=bundle.personal,
         local=bundle.local,
+        untrained=bundle.untrained,
         released=bundle.released,
         content=bundle.content,
     )

@@ -50,12 +50,12 @@ def test_served_scores_are_those_of_the_bundles_fusion(bundle: Bundle) -> None:
     assert set(FEDERATED_PARTS) < set(found)
 
 
-def test_an_event_advances_the_states_of_both_models(bundle: Bundle) -> None:
+def test_an_event_advances_the_states_of_all_models(bundle: Bundle) -> None:
     served, whole = ServedModel(bundle, ServingConfig()), histories_of([3, 4, 5, 6, 7])
     served.score(whole.without_last(2))
     for short in (whole.without_last(1), whole):
         served.advance(short)
-    assert [states._states["u0"][0] for states in served.states] == [5, 5]
+    assert [states._states["u0"][0] for states in served.states] == [5, 5, 5]
     anew = ServedModel(bundle, ServingConfig())
     np.testing.assert_allclose(scored(served, whole), scored(anew, whole), rtol=1e-4, atol=1e-4)
 
@@ -65,12 +65,12 @@ def test_a_forgotten_user_has_no_state_in_any_model(bundle: Bundle) -> None:
     served.score(USERS)
     assert served.users_kept == 3
     served.forget("u1")
-    assert [len(states) for states in served.states] == [2, 2]
+    assert [len(states) for states in served.states] == [2, 2, 2]
 
 
 def test_a_part_without_a_weight_is_not_scored_and_keeps_no_states(bundle: Bundle) -> None:
     served = ServedModel(weighed(bundle, 0.0), ServingConfig())
-    assert len(served.states) == 1
+    assert len(served.states) == 2  # the own model's and the untrained one's
     found = served.score(USERS)[0]
     assert not set(FEDERATED_PARTS) & set(found.summands)
 

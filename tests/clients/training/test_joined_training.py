@@ -18,6 +18,7 @@ from clients.recommenders.local_parts import (
     FEDERATED_PARTS,
     MODEL_PART,
     RELEASED_PART,
+    UNTRAINED_PART,
 )
 from clients.releases import ReleaseShelf
 from clients.training import joined_training as module
@@ -61,7 +62,7 @@ def test_the_bundle_holds_both_parts_of_the_release_beside_the_nodes_own_model(
     assert BundleShelf(home.models).current == result.path
     bundle = load_bundle(result.path, identity_of(home).public_key(), catalogue_of())
     assert bundle.manifest.start == plan.run_id
-    assert {MODEL_PART, *FEDERATED_PARTS} < set(bundle.manifest.fusion.weights)
+    assert {MODEL_PART, UNTRAINED_PART, *FEDERATED_PARTS} < set(bundle.manifest.fusion.weights)
     assert set(bundle.parts()) == set(bundle.manifest.fusion.weights)
     assert bundle.released is not None
     assert bundle.content is not None

@@ -13,7 +13,7 @@ from clients import personal_file
 from clients.bundle import INDEX, CorruptBundleError, load_bundle
 from clients.bundle_shelf import BundleShelf
 from clients.home import NodeHome
-from clients.recommenders.local_parts import LOCAL_PARTS, MODEL_PART
+from clients.recommenders.local_parts import LOCAL_PARTS, MODEL_PART, UNTRAINED_PART
 from clients.training import node_training as module
 from clients.training.errors import NothingToLearnError
 from clients.training.node_training import NodeTraining
@@ -36,7 +36,7 @@ def test_a_training_publishes_a_bundle_that_loads(tmp_path: Path) -> None:
     path, bundle = trained(home)
     assert BundleShelf(home.models).current == path
     loaded = load_bundle(path, identity_of(home).public_key(), catalogue_of())
-    assert set(loaded.manifest.fusion.weights) == {*LOCAL_PARTS, MODEL_PART}
+    assert set(loaded.manifest.fusion.weights) == {*LOCAL_PARTS, MODEL_PART, UNTRAINED_PART}
     assert loaded.manifest.items == ITEMS
     assert loaded.manifest.start == "initial"
     assert bundle.fusion().scores(cyclic_platform(users=3)).shape == (3, ITEMS)
