@@ -19,8 +19,10 @@ from flwr.common.constant import ErrorCode
 from clients.budget import read_policy
 from clients.home import NodeHome
 from clients.identity import load_identity
+from clients.node_config import read_node_config
 from clients.node_data import TrainingData
 from clients.rounds import Node, NodeRounds
+from clients.training.device import HOST, Compute
 from shared.errors import ConfigError, IsthmusError
 from shared.logs import facts
 from shared.wire import MASK, RELEASE, SHARE, START, SURVIVORS, UNMASK, Parcel
@@ -68,7 +70,15 @@ def open_node(directory: Path) -> Node:
         identity=load_identity(home.identity),
         policy=read_policy(home),
         data=TrainingData.load(home.training),
+        compute=_compute(home),
     )
+
+
+def _compute(home: NodeHome) -> Compute:
+    """What node.toml says; a simulated node has none and computes on the CPU."""
+    if not home.config.exists():
+        return HOST
+    return Compute.named(read_node_config(home).training.device)
 
 
 def _answer(resolve: Resolve, stage: str, message: Message, context: Context) -> Message:
@@ -115,7 +125,7 @@ _opened: dict[Path, tuple[tuple[int, ...], NodeRounds]] = {}
 
 
 def _from_directory(context: Context) -> NodeRounds:
-    """One `NodeRounds` per directory, opened again when its policy or training data have changed.
+    """One `NodeRounds` per directory, opened again when its files have changed.
 
     A simulation may serve one node by several processes, so there nothing is kept in memory.
     """
@@ -123,7 +133,7 @@ def _from_directory(context: Context) -> NodeRounds:
     if os.environ.get(SIMULATION_VARIABLE) == "1":
         return NodeRounds(open_node(directory))
     home = NodeHome(directory)
-    files = (home.policy, home.training, home.identity)
+    files = (home.policy, home.training, home.identity, home.config)
     seen = tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in files)
     if directory not in _opened or _opened[directory][0] != seen:
         _opened[directory] = seen, NodeRounds(open_node(directory))

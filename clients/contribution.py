@@ -21,6 +21,7 @@ from clients.kept_updates import KeptUpdates
 from clients.local_round import LocalRound
 from clients.node_data import TrainingData
 from clients.training.batches import TrainingSet
+from clients.training.device import HOST, Compute
 from clients.training.local import StepTerms
 from clients.training.shared_step import SharedStep
 from shared.distributed import gradient_scale
@@ -47,6 +48,8 @@ class Contribution:
         Where updates are kept.
     open_ledger
         Opens the node's ledger.
+    compute
+        Where to train.
     """
 
     def __init__(
@@ -56,8 +59,10 @@ class Contribution:
         data: TrainingData,
         directory: Path,
         open_ledger: OpenLedger,
+        compute: Compute = HOST,
     ) -> None:
         self._plan, self._partner, self._data = plan, partner, data
+        self._compute = compute
         self._kept, self._open_ledger = KeptUpdates(directory), open_ledger
 
     def update(self, number: int, model: Float32s) -> Float32s:
@@ -95,11 +100,11 @@ class Contribution:
 
     @cached_property
     def _local_round(self) -> LocalRound:
-        return LocalRound(self._plan, self._partner, self._data, self._charge)
+        return LocalRound(self._plan, self._partner, self._data, self._charge, self._compute)
 
     @cached_property
     def _shared_step(self) -> SharedStep:
-        return _shared_step(self._plan, self._partner, self._data)
+        return _shared_step(self._plan, self._partner, self._data, self._compute)
 
     def _reserve(self, release: Release) -> Spend | None:
         """The reservation of this round: the one that is there, or a new one."""
@@ -137,7 +142,9 @@ def _run_of(release: Release) -> tuple[str, str]:
     return release.plan, release.model
 
 
-def _shared_step(plan: TrainingPlan, partner: Partner, data: TrainingData) -> SharedStep:
+def _shared_step(
+    plan: TrainingPlan, partner: Partner, data: TrainingData, compute: Compute
+) -> SharedStep:
     terms = StepTerms(
         learning_rate=plan.local.learning_rate,
         sample_rate=plan.local.sample_rate(partner.declared_users),
@@ -146,4 +153,4 @@ def _shared_step(plan: TrainingPlan, partner: Partner, data: TrainingData) -> Sh
     clipping = plan.privacy.clipping_norm if plan.privacy else 0.0
     examples = TrainingSet(data.histories, plan.model.history_length)
     items = ItemMatrix(vectors=torch.from_numpy(data.vectors))
-    return SharedStep(plan.model, examples, items, terms, clipping)
+    return SharedStep(plan.model, examples, items, terms, clipping, compute)

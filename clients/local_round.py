@@ -18,6 +18,7 @@ from clients.charge import Charge
 from clients.node_data import TrainingData
 from clients.training.batches import TrainingSet
 from clients.training.content import ContentTrainer
+from clients.training.device import HOST, Compute
 from clients.training.local import LocalTrainer, Protection, StepTerms
 from clients.training.profiles import ProfileSet
 from shared.models.item_matrix import ItemMatrix
@@ -40,12 +41,20 @@ class LocalRound:
         What the node trains on.
     charge
         What a round costs; None trains without privacy.
+    compute
+        Where to train; no part of the guarantee.
     """
 
     def __init__(
-        self, plan: TrainingPlan, partner: Partner, data: TrainingData, charge: Charge | None
+        self,
+        plan: TrainingPlan,
+        partner: Partner,
+        data: TrainingData,
+        charge: Charge | None,
+        compute: Compute = HOST,
     ) -> None:
         self._plan, self._partner, self._data, self._charge = plan, partner, data, charge
+        self._compute = compute
         self._items = ItemMatrix(vectors=torch.from_numpy(data.vectors))
 
     def run(self, model: Float32s, before: dict[str, Float32s]) -> dict[str, Float32s]:
@@ -79,6 +88,7 @@ class LocalRound:
             self._terms(plan.local, bands),
             self._protection(0, tuple(coefficients)),
             groups=group_of(self._data.lots, bands),
+            compute=self._compute,
         )
 
     @cached_property
@@ -92,6 +102,7 @@ class LocalRound:
             self._items,
             self._terms(content.local, 1),
             self._protection(1),
+            compute=self._compute,
         )
 
     def _terms(self, local: LocalSteps, bands: int) -> StepTerms:

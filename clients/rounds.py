@@ -27,6 +27,7 @@ from clients.node_data import TrainingData
 from clients.policy import NodePolicy
 from clients.receipts import ReceiptLog, Sent
 from clients.session_files import SessionFiles, forget_other_runs
+from clients.training.device import HOST, Compute
 from shared.errors import FederationError
 from shared.files import write_atomically
 from shared.logs import facts
@@ -79,12 +80,15 @@ class Node:
         Its own limits.
     data
         What it trains on.
+    compute
+        Where it trains; no plan says so, and no guarantee depends on it.
     """
 
     home: NodeHome
     identity: Ed25519PrivateKey
     policy: NodePolicy
     data: TrainingData
+    compute: Compute = HOST
 
     def ledger(self) -> Ledger:
         """The node's privacy ledger."""
@@ -207,7 +211,9 @@ class _Run:
         forget_other_runs(self._directory)
         self._identity = Identity(partner=partner.id, key=node.identity)
         self._global = GlobalModel(plan, self._directory / "state.safetensors", node.home.initial)
-        self._contribution = Contribution(plan, partner, node.data, self._directory, node.ledger)
+        self._contribution = Contribution(
+            plan, partner, node.data, self._directory, node.ledger, node.compute
+        )
         self._participant: Participant | None = None
         self._at = (0, 0)
 

@@ -15,6 +15,7 @@ from clients.training.tune_content import ContentModel, tune_content
 from shared.files import write_atomically
 from shared.models.parameters import Float32s
 from shared.progress import Step
+from simulations.lab_device import lab_compute
 from simulations.platforms import LabPlatform
 from simulations.recipe import ContentRecipe
 from simulations.results import SystemName
@@ -53,6 +54,7 @@ def kept_content(
             recipe.tuning,
             seed=seed,
             progress=lambda done, total: step(done, total),
+            compute=lab_compute(),
         )
         facts = {"draws": model.draws, "validation": model.validation, "steps": model.steps}
         tensors = {"parameters": np.ascontiguousarray(model.parameters)}

@@ -32,6 +32,7 @@ from shared.start import session_policy
 from shared.statistics import StatisticsTerms
 from simulations.counting import Counting, PooledCounts
 from simulations.grid import LocalGrid
+from simulations.lab_device import lab_compute
 from simulations.ray_engine import run_on_ray
 
 MESSAGES_A_ROUND = 5
@@ -345,6 +346,7 @@ class FederatedLab:
             identity=self._keys[index],
             policy=self._policy(index),
             data=self._data[index],
+            compute=lab_compute(),
         )
 
     def _write_nodes(self) -> None:

@@ -48,6 +48,7 @@ from simulations.baselines import (
 from simulations.centralised import train_centralised
 from simulations.content_models import CONTENT, content_systems, kept_content, load_content
 from simulations.federated import FederatedLab, FederatedResult, FederatedTask
+from simulations.lab_device import lab_compute
 from simulations.measured import Measured
 from simulations.model_notes import (
     discriminator_note,
@@ -291,6 +292,7 @@ class Run:
                 self._recipe.personalisation,
                 seed=self._seed,
                 progress=lambda done, total: step(done, total),
+                compute=lab_compute(),
             )
 
         return kept(self._model_path(system, platform), self._recipe.model, train)

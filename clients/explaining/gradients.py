@@ -46,11 +46,11 @@ def behaviour_evidence(
     logits = model.query(recent, items) @ vectors.T
     if items.bias is not None:
         logits = logits + items.bias[wanted].detach()
-    whole = logits[0].numpy().astype(np.float64)
+    whole = logits[0].cpu().numpy().astype(np.float64)
     found = np.zeros((len(targets), events))
     if len(recent.items) and len(targets):
         read = _by_profile(model, items, recent, vectors) + _by_lstm(model, items, recent, vectors)
-        found[:, events - len(recent.items) :] = read.numpy()
+        found[:, events - len(recent.items) :] = read.cpu().numpy()
     return Evidence(found, whole - found.sum(axis=1))
 
 

@@ -164,11 +164,10 @@ class Doctor:
         return "templates need none"
 
     def _processor(self) -> str:
-        import torch
+        from clients.training.device import Compute
 
-        if torch.cuda.is_available():
-            return f"GPU: {torch.cuda.get_device_name()}"
-        return f"CPU, {torch.get_num_threads()} threads; no GPU"
+        wanted = self.config.training.device
+        return f"{Compute.named(wanted).label} (device = {wanted!r})"
 
     def _certificate(self) -> str | None:
         path = NetworkHome.of(self.home).certificate

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from clients.data.dataset import Histories, Int64s
 from clients.recommenders.base import Float32s
+from clients.training.device import HOST, Compute
 from clients.training.profiles import latest_profiles
 from shared.models.config import ContentConfig
 from shared.models.content_vae_gan import ContentVAEGAN
@@ -44,6 +45,8 @@ class ContentScorer:
         How contents are joined.
     seed
         Of the draws; the same for every user and every call, so that lists are reproducible.
+    compute
+        Where scores are computed.
 
     Raises
     ------
@@ -61,15 +64,17 @@ class ContentScorer:
         spread: float = 1.0,
         pooling: Pooling = "mixture",
         seed: int = 0,
+        compute: Compute = HOST,
     ) -> None:
-        self._model = ContentVAEGAN(config)
+        self._compute, self._model = compute, compute.place(ContentVAEGAN(config))
         load_vector(self._model, parameters)
         self._model.requires_grad_(False)
         self._config, self._vectors, self._pooling = config, vectors, pooling
         noise = torch.randn(
             max(draws, 1), config.latent_dim, generator=torch.Generator().manual_seed(seed)
         )
-        self._noise = spread * noise if draws else torch.zeros_like(noise)
+        self._noise = compute.place(spread * noise if draws else torch.zeros_like(noise))
+        self._placed = compute.place(vectors)
 
     @torch.no_grad()
     def scores(self, histories: Histories, /) -> Float32s:
@@ -78,21 +83,21 @@ class ContentScorer:
         pooled = self._retrieve(first)
         for content in others:
             pooled = self._join(pooled, self._retrieve(content))
-        return np.asarray(pooled.numpy(), dtype=np.float32)
+        return np.asarray(pooled.cpu().numpy(), dtype=np.float32)
 
     @torch.no_grad()
     def contents(self, histories: Histories) -> Float32s:
         """(B, S, d) the generated contents: private, for the user's own platform."""
-        return np.asarray(torch.stack(self._contents(histories), 1).numpy(), dtype=np.float32)
+        return np.asarray(torch.stack(self._contents(histories), 1).cpu().numpy(), dtype=np.float32)
 
     def _contents(self, histories: Histories) -> list[Tensor]:
-        profiles = latest_profiles(histories, self._vectors, self._config)
+        profiles = self._compute.place(latest_profiles(histories, self._vectors, self._config))
         mean, log_variance = self._model.posterior(profiles)
         deviation = (0.5 * log_variance).exp()
         return [self._model.content(profiles, mean + deviation * noise) for noise in self._noise]
 
     def _retrieve(self, content: Tensor) -> Tensor:
-        return torch.log_softmax(content @ self._vectors.T, dim=1)
+        return torch.log_softmax(content @ self._placed.T, dim=1)
 
     def _join(self, first: Tensor, second: Tensor) -> Tensor:
         if self._pooling == "best":

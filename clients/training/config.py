@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from shared.config import StrictModel
 from shared.models.config import BehaviourConfig
+
+DEVICE: Final = r"^(auto|cpu|cuda(:(0|[1-9]\d{0,2}))?)$"
+"""What ``device`` may say."""
 
 
 class PersonalisationConfig(StrictModel):
@@ -66,5 +69,7 @@ class TrainingConfig(StrictModel):
     """How the model is fitted to this platform."""
     content: ContentTuning = ContentTuning()
     """How the content model of a federated release is fitted to this platform."""
+    device: Annotated[str, Field(pattern=DEVICE)] = "auto"
+    """Where to train: auto (CUDA where torch sees it, else the CPU), cpu, cuda or cuda:N."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Of first weights, batches and samples; nothing here needs secrecy, since nothing leaves."""

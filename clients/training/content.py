@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from clients.data.dataset import Int64s
+from clients.training.device import HOST, Compute
 from clients.training.local import Protection, StepTerms, Trainer, check_items
 from clients.training.profiles import ProfileSet
 from shared.models.config import ContentConfig
@@ -26,7 +27,7 @@ class ContentTrainer(Trainer):
         Shape of the model, from the plan.
     examples
         Training part of the histories, as profiles.
-    items, terms, protection, groups
+    items, terms, protection, groups, compute
         See `Trainer`.
 
     Raises
@@ -46,10 +47,12 @@ class ContentTrainer(Trainer):
         protection: Protection | None,
         *,
         groups: Int64s | None = None,
+        compute: Compute = HOST,
     ) -> None:
         check_items(examples.item_count, items)
         self._model, self._examples = ContentVAEGAN(config), examples
-        super().__init__(self._model, examples.users, items, terms, protection, groups)
+        super().__init__(self._model, examples.users, items, terms, protection, groups, compute)
 
     def _losses(self, rows: NDArray[np.int64]) -> torch.Tensor:
-        return self._model.loss_per_user(self._examples.batch(rows), self._items, self._negatives())
+        batch = self._compute.place(self._examples.batch(rows))
+        return self._model.loss_per_user(batch, self._items, self._negatives())

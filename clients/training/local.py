@@ -27,6 +27,7 @@ from torch import nn
 
 from clients.data.dataset import Int64s
 from clients.training.batches import TrainingSet
+from clients.training.device import HOST, Compute
 from clients.training.errors import PrivateBiasError, UnknownItemError
 from shared.models.behaviour import BehaviourLSTM
 from shared.models.config import BehaviourConfig
@@ -107,6 +108,8 @@ class Trainer(ABC):
         None trains without privacy.
     groups
         (U,) group of each user among those that take turns under banded noise.
+    compute
+        Where the steps are computed; state and updates are arrays of the host all the same.
 
     Raises
     ------
@@ -124,10 +127,12 @@ class Trainer(ABC):
         terms: StepTerms,
         protection: Protection | None,
         groups: Int64s | None = None,
+        compute: Compute = HOST,
     ) -> None:
         if protection is not None and (items.bias is not None or items.trainable):
             raise PrivateBiasError("the items of a private step have biases or are trained")
-        self._module, self._items, self._terms = model, items, terms
+        self._compute, self._terms = compute, terms
+        self._module, self._items = compute.place(model), compute.place(items)
         self._gradient = _gradient(model, terms, protection)
         self._sampler = _sampler(terms, users, protection, groups)
         self._optimiser = torch.optim.Adam(
@@ -202,7 +207,7 @@ class LocalTrainer(Trainer):
         Shape of the model, from the plan.
     examples
         Training part of the histories.
-    items, terms, protection, groups
+    items, terms, protection, groups, compute
         See `Trainer`.
 
     Raises
@@ -224,13 +229,15 @@ class LocalTrainer(Trainer):
         protection: Protection | None,
         *,
         groups: Int64s | None = None,
+        compute: Compute = HOST,
     ) -> None:
         check_items(examples.item_count, items)
         self._model, self._examples = BehaviourLSTM(config), examples
-        super().__init__(self._model, examples.users, items, terms, protection, groups)
+        super().__init__(self._model, examples.users, items, terms, protection, groups, compute)
 
     def _losses(self, rows: NDArray[np.int64]) -> torch.Tensor:
-        return self._model.loss_per_user(self._examples.batch(rows), self._items, self._negatives())
+        batch = self._compute.place(self._examples.batch(rows))
+        return self._model.loss_per_user(batch, self._items, self._negatives())
 
 
 def check_items(needed: int, items: ItemMatrix) -> None:
@@ -288,7 +295,7 @@ def _sampler(
 def _flat_moments(state: dict[int, dict[str, Any]]) -> Iterator[tuple[str, Float32s]]:
     for parameter, values in state.items():
         for name, value in values.items():
-            yield f"{parameter}.{name}", value.detach().numpy().astype(np.float32)
+            yield f"{parameter}.{name}", value.detach().cpu().numpy().astype(np.float32)
 
 
 def _nested_moments(moments: dict[str, Float32s]) -> dict[int, dict[str, torch.Tensor]]:

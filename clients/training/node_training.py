@@ -47,6 +47,7 @@ from clients.recommenders.local_parts import (
 )
 from clients.retrieval.index import INDEX_FROM, index_of
 from clients.training.config import TrainingConfig
+from clients.training.device import Compute
 from clients.training.errors import NothingToLearnError
 from clients.training.personalise import PersonalModel, personalise, untouched
 from clients.training.tune_content import tune_content
@@ -113,6 +114,8 @@ class NodeTraining:
     ------
     NothingToLearnError
         There are no items or no events.
+    NoDeviceError
+        The configuration names a device that torch does not see.
     """
 
     def __init__(
@@ -129,6 +132,7 @@ class NodeTraining:
             problem = f"{len(catalogue)} items and {len(histories.items)} events"
             raise NothingToLearnError(problem, remedy="ingest events first: isthmus-node ingest")
         self._home, self._encoder, self._config = home, encoder, config
+        self._compute = Compute.named(config.device)
         self._catalogue, self._histories, self._features = catalogue, histories, features
         self._index_from = index_from
         self._known: _Own | None = None
@@ -215,7 +219,7 @@ class NodeTraining:
     @cached_property
     def _work(self) -> Path:
         """Results of steps, under the digest of all that they were computed from."""
-        facts = self._config.model_dump_json() + self._encoder.fingerprint
+        facts = self._config.model_dump_json(exclude={"device"}) + self._encoder.fingerprint
         columns = (self._histories.offsets, self._histories.items, self._histories.events)
         data = [column.tobytes() for column in (*columns, self._histories.times)]
         catalogue = catalogue_digest(self._catalogue).encode()
@@ -248,6 +252,7 @@ class NodeTraining:
                 self._config.personalisation,
                 seed=self._config.seed,
                 progress=lambda done, most: step(done, most, "steps"),
+                compute=self._compute,
             )
 
         model = kept(self._work / "personal.safetensors", self._config.model, train)
@@ -274,6 +279,7 @@ class NodeTraining:
                 settings,
                 seed=self._config.seed,
                 progress=lambda done, most: step(done, most, "steps"),
+                compute=self._compute,
             )
             ContentPart(model.config, model.parameters, model.draws).store(path)
         step(1, 1)

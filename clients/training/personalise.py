@@ -28,6 +28,7 @@ from clients.evaluation.split import Fold
 from clients.recommenders.behaviour import BehaviourScorer
 from clients.training.batches import TrainingSet
 from clients.training.config import PersonalisationConfig
+from clients.training.device import HOST, Compute
 from clients.training.errors import NothingToLearnError
 from shared.models.behaviour import BehaviourLSTM
 from shared.models.config import BehaviourConfig
@@ -92,6 +93,7 @@ def personalise(
     *,
     seed: int = 0,
     progress: Progress | None = None,
+    compute: Compute = HOST,
 ) -> PersonalModel:
     """Fine-tune `start` on one platform.
 
@@ -105,6 +107,8 @@ def personalise(
         Histories to learn from and the questions that decide when to stop.
     seed
         Of batches and negatives; nothing here needs secrecy, since nothing leaves.
+    compute
+        Where to train and validate; the model lies on the host.
 
     Raises
     ------
@@ -113,13 +117,14 @@ def personalise(
     ParameterVectorError
         `start` does not fit the model.
     """
-    judge = _Judge(config, validation.sample(settings.validation_users, seed))
+    judge = _Judge(config, validation.sample(settings.validation_users, seed), compute)
     items = ItemMatrix(vectors=vectors)
     best = _Snapshot(start, items, 0, judge(start, items))
     curve, taken = [best.ndcg], 0
     stages = _stages(settings)
     for number, rates in enumerate(stages):
-        learner = _Learner(config, best.parameters, vectors, training, settings, rates, seed)
+        first = best.parameters
+        learner = _Learner(config, first, vectors, training, settings, rates, seed, compute)
         learner.steps = taken
         report = _within(progress, number * settings.max_steps - taken, len(stages))
         best, looks = _train_until_worse(learner, best, judge, settings, report)
@@ -163,13 +168,13 @@ class _Snapshot:
 class _Judge:
     """Validation NDCG@10 of parameters and items."""
 
-    def __init__(self, config: BehaviourConfig, fold: Fold) -> None:
-        self.config, self._fold = config, fold
+    def __init__(self, config: BehaviourConfig, fold: Fold, compute: Compute) -> None:
+        self.config, self.compute, self._fold = config, compute, fold
 
     def __call__(self, parameters: Float32s, items: ItemMatrix) -> float:
         if not len(self._fold):
             return 0.0
-        scorer = BehaviourScorer(self.config, parameters, items)
+        scorer = BehaviourScorer(self.config, parameters, items, self.compute)
         ranks = evaluate(scorer, self._fold.contexts, self._fold.targets).ranks
         return float(ndcg(ranks, 10).mean())
 
@@ -186,14 +191,15 @@ class _Learner:
         settings: PersonalisationConfig,
         rates: _Rates,
         seed: int,
+        compute: Compute,
     ) -> None:
         self._examples = TrainingSet(training, config.history_length)
         if not self._examples.tokens:
             raise NothingToLearnError("no user has two training events")
-        self._model = BehaviourLSTM(config)
+        self._compute, self._model = compute, compute.place(BehaviourLSTM(config))
         load_vector(self._model, start)
-        self._vectors, self._settings = vectors, settings
-        self._residual = torch.zeros_like(vectors, requires_grad=rates.residuals > 0)
+        self._vectors, self._settings = compute.place(vectors), settings
+        self._residual = torch.zeros_like(self._vectors, requires_grad=rates.residuals > 0)
         self._optimiser = torch.optim.Adam(self._groups(rates))
         self._users = np.random.default_rng(seed)
         self._negatives = torch.Generator().manual_seed(seed)
@@ -205,14 +211,15 @@ class _Learner:
         rows = self._users.choice(self._examples.users, size, replace=False)
         items = ItemMatrix(vectors=self._vectors + self._residual)
         self._optimiser.zero_grad()
-        losses = self._model.loss_per_user(self._examples.batch(rows), items, self._draw())
+        batch = self._compute.place(self._examples.batch(rows))
+        losses = self._model.loss_per_user(batch, items, self._draw())
         losses.mean().backward()  # type: ignore[no-untyped-call]
         self._optimiser.step()
         self.steps += 1
 
     def snapshot(self, judge: _Judge) -> _Snapshot:
         """Current state and how validation judges it."""
-        items = ItemMatrix(vectors=(self._vectors + self._residual).detach())
+        items = ItemMatrix(vectors=(self._vectors + self._residual).detach().cpu())
         parameters = read_vector(self._model)
         return _Snapshot(parameters, items, self.steps, judge(parameters, items))
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import torch
 
 from clients.training.batches import TrainingSet
+from clients.training.device import HOST, Compute
 from clients.training.errors import PrivateBiasError
 from clients.training.local import StepTerms, negatives_for
 from shared.models.behaviour import BehaviourLSTM
@@ -37,6 +38,8 @@ class SharedStep:
         Public numbers; `expected_batch_size` is the same at all partners.
     clipping_norm
         L2 bound on one user's gradient.
+    compute
+        Where the step is computed; the update is an array of the host all the same.
 
     Raises
     ------
@@ -51,11 +54,12 @@ class SharedStep:
         items: ItemMatrix,
         terms: StepTerms,
         clipping_norm: float,
+        compute: Compute = HOST,
     ) -> None:
         if items.bias is not None or items.trainable:
             raise PrivateBiasError("the items of a private step have biases or are trained")
-        self._model = BehaviourLSTM(config)
-        self._examples, self._items, self._terms = examples, items, terms
+        self._model, self._items = compute.place(BehaviourLSTM(config)), compute.place(items)
+        self._examples, self._terms, self._compute = examples, terms, compute
         self._gradient = ClippedGradient(
             self._model, clipping_norm=clipping_norm, expected_batch_size=terms.expected_batch_size
         )
@@ -74,12 +78,12 @@ class SharedStep:
             `start` does not fit the model.
         """
         load_vector(self._model, start)
-        batch = self._examples.batch(self._sampler.draw())
+        batch = self._compute.place(self._examples.batch(self._sampler.draw()))
         with self._gradient.recording():
             negatives = negatives_for(self._terms, len(self._items), self._random)
             losses = self._model.loss_per_user(batch, self._items, negatives)
         self._gradient.backward(losses)
         gradients = [p.grad for p in self._model.parameters() if p.grad is not None]
         total = torch.cat([gradient.flatten() for gradient in gradients])
-        update: Float32s = total.mul(-self._terms.learning_rate).numpy()
+        update: Float32s = total.mul(-self._terms.learning_rate).cpu().numpy()
         return update

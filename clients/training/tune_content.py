@@ -20,6 +20,7 @@ from clients.evaluation.ranking import evaluate
 from clients.evaluation.split import Fold
 from clients.recommenders.content import ContentScorer
 from clients.training.config import ContentTuning
+from clients.training.device import HOST, Compute
 from clients.training.errors import NothingToLearnError
 from clients.training.profiles import ProfileSet
 from shared.models.config import ContentConfig
@@ -70,6 +71,7 @@ def tune_content(
     *,
     seed: int = 0,
     progress: Progress | None = None,
+    compute: Compute = HOST,
 ) -> ContentModel:
     """Fine-tune `start` (P,) on one platform; arguments as for `personalise`.
 
@@ -80,8 +82,8 @@ def tune_content(
     ParameterVectorError
         `start` does not fit the model.
     """
-    learner = _Learner(config, start, vectors, training, settings, seed)
-    judge = _Judge(config, vectors, validation, settings, seed)
+    learner = _Learner(config, start, vectors, training, settings, seed, compute)
+    judge = _Judge(config, vectors, validation, settings, seed, compute)
     best, kept, curve, waited = start, 0, [judge(start)], 0
     while learner.steps < settings.max_steps and waited < settings.patience:
         for _ in range(min(settings.check_every, settings.max_steps - learner.steps)):
@@ -109,14 +111,18 @@ class _Judge:
         fold: Fold,
         settings: ContentTuning,
         seed: int,
+        compute: Compute,
     ) -> None:
         self._fold = fold.sample(settings.validation_users, seed)
         self._config, self._vectors, self._draws = config, vectors, settings.draws
+        self._compute = compute
 
     def __call__(self, parameters: Float32s) -> float:
         if not len(self._fold):
             return 0.0
-        scorer = ContentScorer(self._config, parameters, self._vectors, draws=self._draws)
+        scorer = ContentScorer(
+            self._config, parameters, self._vectors, draws=self._draws, compute=self._compute
+        )
         ranks = evaluate(scorer, self._fold.contexts, self._fold.targets).ranks
         return float(ndcg(ranks, 10).mean())
 
@@ -132,13 +138,14 @@ class _Learner:
         training: Histories,
         settings: ContentTuning,
         seed: int,
+        compute: Compute,
     ) -> None:
         self._examples = ProfileSet(training, vectors, config)
         if not self._examples.learnable:
             raise NothingToLearnError("no user has two training events")
-        self._model = ContentVAEGAN(config)
+        self._compute, self._model = compute, compute.place(ContentVAEGAN(config))
         load_vector(self._model, start)
-        self._items, self._settings = ItemMatrix(vectors=vectors), settings
+        self._items, self._settings = compute.place(ItemMatrix(vectors=vectors)), settings
         self._optimiser = torch.optim.Adam(self._model.parameters(), settings.learning_rate)
         self._users = np.random.default_rng(seed)
         self._random = torch.Generator().manual_seed(seed)
@@ -160,7 +167,12 @@ class _Learner:
             prior=torch.randn(shape, generator=self._random),
         )
         self._optimiser.zero_grad()
-        losses = self._model.loss_per_user(profiles, self._items, self._negatives(), draws)
+        losses = self._model.loss_per_user(
+            self._compute.place(profiles),
+            self._items,
+            self._negatives(),
+            self._compute.place(draws),
+        )
         losses.mean().backward()  # type: ignore[no-untyped-call]
         self._optimiser.step()
         self.steps += 1

@@ -66,6 +66,15 @@ class Profiles:
     mask: Tensor
     seen: SeenItems
 
+    def to(self, device: torch.device) -> Profiles:
+        """The same profiles on another device."""
+        return Profiles(
+            vectors=self.vectors.to(device),
+            following=self.following.to(device),
+            mask=self.mask.to(device),
+            seen=self.seen.to(device),
+        )
+
     def mean(self, values: Tensor) -> Tensor:
         """(B,) mean of (B, K) over each user's profiles; 0 for a user without any."""
         weights = self.mask / self.mask.sum(1, keepdim=True).clamp_min(1)
@@ -84,6 +93,10 @@ class Draws:
 
     posterior: Tensor
     prior: Tensor
+
+    def to(self, device: torch.device) -> Draws:
+        """The same numbers on another device."""
+        return Draws(posterior=self.posterior.to(device), prior=self.prior.to(device))
 
     @classmethod
     def sample(cls, profiles: Profiles, width: int) -> Draws:

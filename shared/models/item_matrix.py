@@ -45,6 +45,11 @@ class ItemMatrix:
     def __len__(self) -> int:
         return len(self.vectors)
 
+    def to(self, device: torch.device) -> ItemMatrix:
+        """The same catalogue on another device."""
+        bias = None if self.bias is None else self.bias.to(device)
+        return ItemMatrix(vectors=self.vectors.to(device), bias=bias)
+
     @property
     def trainable(self) -> bool:
         """Whether vectors or biases take part in training; never so in a private step."""

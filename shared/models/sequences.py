@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -33,6 +34,15 @@ class Sequences:
     events: Tensor
     gaps: Tensor
 
+    def to(self, device: torch.device) -> Sequences:
+        """The same events on another device."""
+        return Sequences(
+            packing=self.packing.to(device),
+            items=self.items.to(device),
+            events=self.events.to(device),
+            gaps=self.gaps.to(device),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextEvents:
@@ -49,6 +59,14 @@ class NextEvents:
     inputs: Sequences
     items: Tensor
     events: Tensor
+
+    def to(self, device: torch.device) -> NextEvents:
+        """The same events on another device."""
+        return NextEvents(
+            inputs=self.inputs.to(device),
+            items=self.items.to(device),
+            events=self.events.to(device),
+        )
 
 
 def gap_buckets(seconds: NDArray[np.float64]) -> NDArray[np.int64]:

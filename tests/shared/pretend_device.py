@@ -64,6 +64,9 @@ class _FromNumbers(TorchFunctionMode):
 class PretendDevice(TorchDispatchMode):
     """Within it the device exists."""
 
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
     def __enter__(self) -> torch.device:  # type: ignore[override]
         self._numbers = _FromNumbers()
         self._numbers.__enter__()

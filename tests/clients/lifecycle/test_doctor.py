@@ -137,3 +137,13 @@ def certificate(days: int) -> bytes:
         .sign(key, None)
     )
     return built.public_bytes(Encoding.PEM)
+
+
+def test_the_device_that_training_will_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = shop(tmp_path)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert findings(home)["processor"].text.startswith("CPU, ")
+    monkeypatch.setenv("ISTHMUS_NODE__TRAINING__DEVICE", "cuda")
+    found = findings(home)["processor"]
+    assert (found.severity, found.code) == ("error", "CFG-105")
+    assert "[training]" in found.remedy
