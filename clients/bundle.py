@@ -55,7 +55,7 @@ from clients.training.personalise import PersonalModel
 from shared.config import StrictModel
 from shared.errors import ServiceError
 from shared.files import sync_directory, write_atomically
-from shared.hashing import digest
+from shared.hashing import Digest, digest
 from shared.models.config import BehaviourConfig, ContentConfig
 from shared.models.encoders.base import file_sha256
 
@@ -73,8 +73,6 @@ _NEEDS: Final = {
 _LABEL: Final = "isthmus model bundle 1"
 _CATALOGUE_LABEL: Final = "isthmus catalogue 1"
 _MANIFEST_BYTES: Final = 1 << 20
-
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class MissingBundleError(ServiceError):

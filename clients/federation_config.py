@@ -7,9 +7,9 @@ from typing import Annotated
 from pydantic import Field
 
 from shared.config import StrictModel
+from shared.hashing import Digest
 
 Port = Annotated[int, Field(ge=0, le=65535)]
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class FederationConfig(StrictModel):

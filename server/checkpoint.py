@@ -29,14 +29,13 @@ from shared.documents import (
 )
 from shared.errors import FederationError
 from shared.files import write_atomically
+from shared.hashing import Digest
 from shared.keyfile import public_bytes
 from shared.optimiser import ServerState
 
 UNSIGNED_FORMAT: Final = "1"
 FORMAT: Final = 2
 _NAMES = ("average", "model", "velocity")
-
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class CheckpointError(FederationError):

@@ -7,8 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from typing import Annotated
+
+from pydantic import Field
 
 DIGEST_BYTES = 32
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+"""A digest in a file or message: 64 lower-case hexadecimal digits."""
 
 
 def digest(label: str, *parts: bytes | memoryview) -> bytes:

@@ -18,6 +18,7 @@ from safetensors.numpy import load_file, save
 from shared.config import StrictModel
 from shared.errors import ModelError
 from shared.files import write_atomically
+from shared.hashing import Digest
 from shared.models.parameters import Float32s, ParameterSchema
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class InitialWeights(StrictModel):
 
     source: Annotated[str, Field(min_length=1, max_length=500)]
     """What they were trained on, for the people who approve the plan: public data only."""
-    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    digest: Digest
     """SHA-256 over shapes and values of the behaviour model's parameters."""
 
 

@@ -19,11 +19,10 @@ from pydantic import Field, model_validator
 from shared import __version__
 from shared.contract import CONTRACT_VERSION, EVENT_COLUMNS, EVENT_TYPES, ITEM_COLUMNS
 from shared.documents import SignedDocument
-from shared.hashing import digest
+from shared.hashing import Digest, digest
 from shared.plan import RunId, TrainingPlan
 from shared.wire import WIRE_VERSION
 
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Moment = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00$")]
 
 _SINCE_2: Final = frozenset({"code", "verified_sum"})

@@ -22,6 +22,7 @@ from clients.home import NodeHome
 from clients.serving.errors import KeyFileError, UnknownKeyNameError
 from shared.config import StrictModel
 from shared.files import write_atomically
+from shared.hashing import Digest
 
 Role = Literal["serve", "feedback", "admin"]
 PREFIX: Final = "isthmus"
@@ -42,7 +43,7 @@ class ApiKey(StrictModel):
     """`serve`: recommendations, profiles, similar items; `feedback`: events and reactions;
     `admin`: everything, erasure and model changes included."""
     created: str
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Digest
 
 
 class ApiKeys:
