@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clients.data.dataset import Float64s, Histories
 from clients.evaluation.ranking import Scorer
-
-Float32s = NDArray[np.float32]
+from clients.recommenders.base import Float32s
 
 FLOOR: Final = 0.5
 """Weight of the uniform distribution that is mixed with shares, beside 1 for the shares."""

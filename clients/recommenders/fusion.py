@@ -17,15 +17,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clients.data.dataset import Histories
 from clients.evaluation.split import Fold
+from clients.recommenders.base import Float32s
 from clients.recommenders.distributions import Part
 from clients.recommenders.errors import NothingToFuseError
 from clients.recommenders.weighing import Weighing, without_the_unneeded
-
-Float32s = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

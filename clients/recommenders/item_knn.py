@@ -54,6 +54,7 @@ class ItemKNN:
         similarities = self._similar(history_matrix(histories, len(catalogue)))
         self._similarities = strongest(similarities, self.neighbours)
         self._back_off = np.float32(BACK_OFF) * relative_popularity(histories, len(catalogue))
+        self._base = None
         return self
 
     def state(self) -> Arrays:
@@ -64,6 +65,7 @@ class ItemKNN:
     def restore(self, state: Arrays) -> Self:
         """See `Storable`."""
         self._similarities, self._back_off = sparse_of(state), state["back_off"]
+        self._base = None
         return self
 
     def scores(self, histories: Histories) -> Float32s:
@@ -80,7 +82,7 @@ class ItemKNN:
     def lookup(self, history: Histories, /) -> SparseLookup:
         """See `Retrieving`: the neighbours of the history's items."""
         similarities, back_off = self._fitted()
-        self._base = Base.of(back_off, self._base)
+        self._base = self._base or Base.of(back_off)
         met = history_matrix(history, len(back_off), self.decay)
         row = sum_of_rows(similarities, met.indices, met.data.astype(np.float32))
         return SparseLookup(self._base, *row)

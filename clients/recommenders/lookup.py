@@ -75,10 +75,8 @@ class Base:
     total: float
 
     @classmethod
-    def of(cls, scores: Float32s, former: Base | None) -> Base:
-        """Add the scores up, unless `former` did."""
-        if former is not None and former.scores is scores:
-            return former
+    def of(cls, scores: Float32s) -> Base:
+        """Add the scores up."""
         return cls(scores, float(scores.sum(dtype=np.float64)))
 
 

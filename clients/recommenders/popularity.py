@@ -29,6 +29,7 @@ class Popularity:
 
     def fit(self, histories: Histories, catalogue: Catalogue) -> Self:
         """Count the events of each item."""
+        self._base = None
         if self.half_life is None:
             self._scores = relative_popularity(histories, len(catalogue))
             return self
@@ -43,7 +44,7 @@ class Popularity:
 
     def restore(self, state: Arrays) -> Self:
         """See `Storable`."""
-        self._scores = state["scores"]
+        self._scores, self._base = state["scores"], None
         return self
 
     def scores(self, histories: Histories) -> Float32s:
@@ -53,7 +54,7 @@ class Popularity:
 
     def lookup(self, history: Histories, /) -> SparseLookup:
         """See `Retrieving`: the history says nothing."""
-        self._base = Base.of(self._fitted(), self._base)
+        self._base = self._base or Base.of(self._fitted())
         nothing = np.empty(0, dtype=np.int64)
         return SparseLookup(self._base, nothing, nothing.astype(np.float32))
 

@@ -39,7 +39,7 @@ class Postings:
     def of(cls, vectors: sparse.csr_array, base: Float32s) -> Self:
         """Turn (N, words) item vectors around."""
         totals = np.asarray(vectors.sum(axis=0), dtype=np.float32)
-        return cls(vectors.tocsc(), totals, Base.of(base, None))
+        return cls(vectors.tocsc(), totals, Base.of(base))
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,8 +70,7 @@ class Transitions:
     def lookup(self, history: Histories, /) -> SparseLookup:
         """See `Retrieving`: what followed the history's last item."""
         shares, popularity = self._fitted()
-        if self._base is None:
-            self._base = Base.of(np.float32(BACK_OFF) * popularity, None)
+        self._base = self._base or Base.of(np.float32(BACK_OFF) * popularity)
         last = history.items[-1:].astype(np.int64)
         row = sum_of_rows(shares, last, np.ones(len(last), dtype=np.float32))
         return SparseLookup(self._base, *row)

@@ -21,9 +21,9 @@ from clients.data.dataset import Float64s, Int64s
 from clients.evaluation.metrics import ndcg
 from clients.evaluation.ranking import pessimistic_ranks
 from clients.evaluation.split import Fold
+from clients.recommenders.base import Float32s
 from clients.recommenders.distributions import Part, log_sum_exp
 
-Float32s = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
 CANDIDATES: Final = 2048

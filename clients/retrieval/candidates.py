@@ -18,7 +18,7 @@ import numpy as np
 from clients.advice import Scores
 from clients.data.dataset import Float64s, Histories, Int64s
 from clients.recommenders.base import Float32s
-from clients.recommenders.distributions import mixing
+from clients.recommenders.distributions import log_sum_exp, mixing
 from clients.recommenders.fusion import Fusion
 from clients.recommenders.local_parts import MODEL_PART
 from clients.recommenders.lookup import Lookup, Querying, Retrieving, distinct, summed
@@ -90,7 +90,9 @@ class IndexedScoring:
         models = {name: (model, queries[name]) for name, model in self._models.items()}
         user = _User(self._fusion, len(self._index), lookups, models)
         logits = {name: model.logits_of(query, items) for name, (model, query) in models.items()}
-        user.constants = {name: _normaliser(values) for name, values in logits.items()}
+        user.constants = {
+            name: float(log_sum_exp(values[None])[0]) for name, values in logits.items()
+        }
         return Scores(items, self._fusion.parts, user.summands(items, logits), user.summands)
 
     def _strongest(self, lookups: Mapping[str, Lookup]) -> Int64s:
@@ -157,12 +159,6 @@ class _User:
             model.logits_of(query, items[start : start + PORTION]) for start in starts
         ]
         return np.concatenate([*rows, np.empty(0, dtype=np.float32)])
-
-
-def _normaliser(logits: Float32s) -> float:
-    """Logarithm of the sum of exponentials."""
-    top = float(logits.max())
-    return top + float(np.log(np.exp(logits - top).sum(dtype=np.float64)))
 
 
 def _gained(values: Float32s, scale: Float64s, weight: float) -> Float32s:
