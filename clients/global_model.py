@@ -18,12 +18,10 @@ from safetensors.numpy import save
 from shared.errors import FederationError
 from shared.files import write_atomically
 from shared.initial_weights import read_initial
-from shared.optimiser import ServerState, advance
+from shared.optimiser import TENSORS, ServerState, advance
 from shared.plan import TrainingPlan
 from shared.release_card import sum_digest
 from shared.secagg import VerifiedSum
-
-NAMES = ("average", "model", "velocity")
 
 
 class ModelNeededError(FederationError):
@@ -122,11 +120,10 @@ class GlobalModel:
         self._keep(number, ServerState.from_flat(vector), None)
 
     def _keep(self, number: int, state: ServerState, verified: LastSum | None) -> None:
-        tensors = {name: np.ascontiguousarray(getattr(state, name)) for name in NAMES}
         facts = {"round": str(number)}
         if verified is not None:
             facts |= {"sum": verified.digest, "cohort": str(verified.cohort)}
-        write_atomically(self._path, save(tensors, metadata=facts))
+        write_atomically(self._path, save(state.tensors(), metadata=facts))
         self._round, self._state, self._verified = number, state, verified
 
 
@@ -139,7 +136,7 @@ def _load(path: Path) -> tuple[int, ServerState, LastSum | None]:
         with safe_open(path, framework="numpy") as file:
             facts = file.metadata() or {}
             verified = LastSum(facts["sum"], int(facts["cohort"])) if "sum" in facts else None
-            state = ServerState(**{name: file.get_tensor(name) for name in NAMES})
+            state = ServerState.from_tensors({name: file.get_tensor(name) for name in TENSORS})
             return int(facts["round"]), state, verified
     except (OSError, KeyError, ValueError, SafetensorError) as error:
         raise ModelNeededError(f"kept state cannot be read: {error}", where=str(path)) from error

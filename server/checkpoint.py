@@ -13,7 +13,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import Field
 from safetensors import SafetensorError, safe_open
@@ -31,11 +30,10 @@ from shared.errors import FederationError
 from shared.files import write_atomically
 from shared.hashing import Digest
 from shared.keyfile import public_bytes
-from shared.optimiser import ServerState
+from shared.optimiser import TENSORS, ServerState
 
 UNSIGNED_FORMAT: Final = "1"
 FORMAT: Final = 2
-_NAMES = ("average", "model", "velocity")
 
 
 class CheckpointError(FederationError):
@@ -95,8 +93,7 @@ class Checkpoints:
 
     def save(self, round_number: int, state: ServerState) -> None:
         """Store the state after `round_number` (0 = before the first round)."""
-        tensors = {name: np.ascontiguousarray(getattr(state, name)) for name in _NAMES}
-        data = save(tensors, metadata={"format": str(FORMAT)})
+        data = save(state.tensors(), metadata={"format": str(FORMAT)})
         self._sign(round_number, data)
         write_atomically(self.path(round_number), data)
 
@@ -128,8 +125,7 @@ class Checkpoints:
         if manifest.plan != self._plan or manifest.round != round_number:
             problem = f"the checkpoint belongs to another plan or round ({manifest.round})"
             raise CheckpointError(problem, where=str(path))
-        tensors = load(data)
-        return ServerState(**{name: tensors[name] for name in _NAMES})
+        return ServerState.from_tensors(load(data))
 
     def sign_unsigned(self) -> int:
         """Sign what an earlier version left without a signature; returns how many.
@@ -196,6 +192,6 @@ def _facts(path: Path) -> dict[str, str]:
             names, facts = set(file.keys()), dict(file.metadata() or {})
     except (OSError, SafetensorError) as error:
         raise CheckpointError(str(error), where=str(path)) from error
-    if names != set(_NAMES):
+    if names != set(TENSORS):
         raise CheckpointError(f"holds {sorted(names)}, not a state", where=str(path))
     return facts

@@ -7,8 +7,9 @@ fixed order, rounded once to float32, so all parties get the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,9 @@ from shared.plan import TrainingPlan
 
 Float32s = NDArray[np.float32]
 Float64s = NDArray[np.float64]
+
+TENSORS: Final = ("average", "model", "velocity")
+"""Names of a state's vectors in files, coordinator's and nodes' alike."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +53,21 @@ class ServerState:
     def flat(self) -> Float32s:
         """(3 d,) all vectors one after the other."""
         return np.concatenate([self.model, self.velocity, self.average])
+
+    def tensors(self) -> dict[str, Float32s]:
+        """Name → vector, as files hold them."""
+        return {name: np.ascontiguousarray(getattr(self, name)) for name in TENSORS}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Float32s]) -> ServerState:
+        """Inverse of `tensors`.
+
+        Raises
+        ------
+        KeyError
+            A vector is missing.
+        """
+        return cls(**{name: tensors[name] for name in TENSORS})
 
     def released(self, plan: TrainingPlan) -> Float32s:
         """(d,) the model that nodes serve: the average where the plan averages."""
