@@ -95,13 +95,24 @@ def resume(home: CoordinatorHome, run_id: str) -> RunState:
     ------
     NoRunError
     """
-    state = read_state(home, run_id) if run_id else read_current(home)
-    if state is None:
-        raise NoRunError("there is no run")
+    state = chosen_run(home, run_id)
     if state.state != "finished":
         state = state.model_copy(update={"state": "waiting", "problem": ""})
         write_state(home, state)
     write_json(home.current, {"run_id": state.run_id})
+    return state
+
+
+def chosen_run(home: CoordinatorHome, run_id: str) -> RunState:
+    """The state of a run; empty means the current one.
+
+    Raises
+    ------
+    NoRunError
+    """
+    state = read_state(home, run_id) if run_id else read_current(home)
+    if state is None:
+        raise NoRunError("there is no run", where=str(home.runs))
     return state
 
 

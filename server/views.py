@@ -11,7 +11,7 @@ from server.checkpoint import stored_rounds
 from server.home import CoordinatorHome
 from server.partners import read_partners
 from server.releases import release_state
-from server.run_state import NoRunError, RunState, read_current, read_state
+from server.run_state import RunState, chosen_run, read_current
 from server.settings import read_settings
 from shared.files import read_json
 
@@ -56,7 +56,7 @@ def rounds_view(home: CoordinatorHome, run_id: str) -> list[dict[str, Any]]:
     ------
     NoRunError
     """
-    path = home.run(_state(home, run_id).run_id) / REPORTS
+    path = home.run(chosen_run(home, run_id).run_id) / REPORTS
     return list(read_json(path)) if path.exists() else []
 
 
@@ -80,13 +80,6 @@ def releases_view(home: CoordinatorHome) -> list[dict[str, Any]]:
                 }
             )
     return releases
-
-
-def _state(home: CoordinatorHome, run_id: str) -> RunState:
-    state = read_state(home, run_id) if run_id else read_current(home)
-    if state is None:
-        raise NoRunError("there is no run", where=str(home.runs))
-    return state
 
 
 def _run(home: CoordinatorHome, state: RunState) -> dict[str, Any]:

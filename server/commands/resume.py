@@ -20,11 +20,14 @@ def resume(
     """Go on with a run after its last journalled stage; `start` does so by itself after a crash."""
     from server.home import CoordinatorHome
     from server.releases import checkpoints_of
+    from server.run_state import chosen_run
     from server.run_state import resume as go_on
 
+    here = CoordinatorHome(home)
     if sign_checkpoints:
-        count = checkpoints_of(CoordinatorHome(home), run_id).sign_unsigned()
+        run_id = chosen_run(here, run_id).run_id
+        count = checkpoints_of(here, run_id).sign_unsigned()
         typer.echo(f"{count} checkpoints of run {run_id} are signed now.")
         return
-    state = go_on(CoordinatorHome(home), run_id)
+    state = go_on(here, run_id)
     typer.echo(f"Run {state.run_id} is {state.state}; isthmus-coordinator start works on it.")

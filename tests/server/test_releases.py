@@ -20,7 +20,7 @@ from server.releases import (
     release_state,
     withdraw,
 )
-from server.run_state import NoRunError
+from server.run_state import NoRunError, RunState, write_state
 from shared.documents import check_signature
 from shared.files import write_json
 from shared.keyfile import create_identity, load_identity, public_bytes
@@ -91,17 +91,21 @@ def test_a_withdrawal_is_final(home: CoordinatorHome) -> None:
         promote(home, PLAN.run_id)
 
 
+@pytest.mark.parametrize("named", [[PLAN.run_id], []])
 def test_checkpoints_of_an_earlier_version_are_signed_by_command_only(
-    home: CoordinatorHome,
+    home: CoordinatorHome, named: list[str]
 ) -> None:
+    """Of the run that is named, or else of the current one."""
     state = ServerState.start(PLAN)
     tensors = {name: getattr(state, name) for name in ("average", "model", "velocity")}
+    write_json(home.current, {"run_id": PLAN.run_id})
+    write_state(home, RunState(run_id=PLAN.run_id, state="failed"))
     facts = {"format": "1", "plan": PLAN.digest().hex(), "round": "2"}
     path = checkpoints_of(home, PLAN.run_id).path(2)
     save_file(tensors, path, metadata=facts)
     with pytest.raises(UnsignedCheckpointError):
         promote(home, PLAN.run_id)
-    command = ["resume", PLAN.run_id, "--sign-checkpoints", "--home", str(home.root)]
+    command = ["resume", *named, "--sign-checkpoints", "--home", str(home.root)]
     said = CliRunner().invoke(cli, command)
     assert "1 checkpoints" in said.output
     assert promote(home, PLAN.run_id)[0].model == model_digest(state.model)
