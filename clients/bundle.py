@@ -10,6 +10,7 @@
     untrained.safetensors  the behaviour model at its public first weights
     released.safetensors   where a federated release takes part: its LSTM as it was released
     content.safetensors    where that release has one: the content model
+    own_content.safetensors  the node's own content model, where it trains one
 
 A bundle is derived from private data: files have mode 0600 and it never leaves the node. Only what
 this node signed is loaded, so that neither a damaged file nor somebody else's model is served.
@@ -41,6 +42,7 @@ from clients.recommenders.base import Arrays, Storable
 from clients.recommenders.distributions import Part
 from clients.recommenders.fusion import Fusion, FusionWeights
 from clients.recommenders.local_parts import (
+    CONTENT_PART,
     FEDERATED_CONTENT_PART,
     LOCAL_PARTS,
     MODEL_PART,
@@ -64,12 +66,16 @@ MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
 PERSONAL, PARTS, INDEX = "personal.safetensors", "parts.safetensors", "index.faiss"
 UNTRAINED: Final = "untrained.safetensors"
 RELEASED, CONTENT = "released.safetensors", "content.safetensors"
+OWN_CONTENT: Final = "own_content.safetensors"
 _NEEDS: Final = {
     UNTRAINED_PART: UNTRAINED,
+    CONTENT_PART: OWN_CONTENT,
     RELEASED_PART: RELEASED,
     FEDERATED_CONTENT_PART: CONTENT,
 }
 """Part of the fusion → the file that it stands in, where that is one of its own."""
+BESIDE: Final = {CONTENT_PART: UNTRAINED_PART, FEDERATED_CONTENT_PART: RELEASED_PART}
+"""Content model → the LSTM whose item vectors it reads: those without residuals."""
 _LABEL: Final = "isthmus model bundle 1"
 _CATALOGUE_LABEL: Final = "isthmus catalogue 1"
 _MANIFEST_BYTES: Final = 1 << 20
@@ -133,6 +139,7 @@ class BundleManifest(StrictModel):
     parts: tuple[str, ...]
     fusion: FusionFacts
     content: ContentConfig | None = None
+    own_content: ContentConfig | None = None
     files: dict[str, Digest] = Field(default_factory=dict)
 
 
@@ -156,6 +163,8 @@ class Bundle:
         The LSTM of the federated release that takes part, as it was released.
     content
         The content model of that release, if it has one, fitted to the platform.
+    own_content
+        The node's own content model, trained without any release; older bundles have none.
     """
 
     manifest: BundleManifest
@@ -165,6 +174,7 @@ class Bundle:
     untrained: PersonalModel | None = None
     released: PersonalModel | None = None
     content: ContentPart | None = None
+    own_content: ContentPart | None = None
 
     @property
     def weights(self) -> FusionWeights:
@@ -173,11 +183,15 @@ class Bundle:
 
     def parts(self) -> dict[str, Part]:
         """All parts, those without a weight included."""
-        return fusion_parts(self.local, scorers(self.lstms(), self.content))
+        return fusion_parts(self.local, scorers(self.lstms(), self.contents()))
 
     def lstms(self) -> dict[str, PersonalModel]:
         """Part → behaviour model."""
         return lstms(self.personal, self.untrained, self.released)
+
+    def contents(self) -> dict[str, ContentPart]:
+        """Part → content model."""
+        return contents(self.own_content, self.content)
 
     def fusion(self) -> Fusion:
         """The ranking that users get."""
@@ -192,11 +206,20 @@ def lstms(
     return {part: model for part, model in named.items() if model is not None}
 
 
-def scorers(lstms: Mapping[str, PersonalModel], content: ContentPart | None) -> dict[str, Scorer]:
-    """Part → model; a content model joins beside the LSTM of its release."""
+def contents(own: ContentPart | None, released: ContentPart | None) -> dict[str, ContentPart]:
+    """Part → content model, of those that there are."""
+    named = {CONTENT_PART: own, FEDERATED_CONTENT_PART: released}
+    return {part: model for part, model in named.items() if model is not None}
+
+
+def scorers(
+    lstms: Mapping[str, PersonalModel], contents: Mapping[str, ContentPart]
+) -> dict[str, Scorer]:
+    """Part → model; a content model joins beside the LSTM that reads the same item vectors."""
     found: dict[str, Scorer] = {part: model.scorer() for part, model in lstms.items()}
-    if content is not None and RELEASED_PART in lstms:
-        found[FEDERATED_CONTENT_PART] = content.scorer(lstms[RELEASED_PART].items.vectors)
+    for part, content in contents.items():
+        if BESIDE[part] in lstms:
+            found[part] = content.scorer(lstms[BESIDE[part]].items.vectors)
     return found
 
 
@@ -227,10 +250,14 @@ def save_bundle(path: Path, bundle: Bundle, key: Ed25519PrivateKey) -> None:
         given = bundle.untrained.items
     if bundle.released is not None:
         store_released(beside / RELEASED, bundle.released, given)
-    if bundle.content is not None:
-        bundle.content.store(beside / CONTENT)
+    for part, content in bundle.contents().items():
+        content.store(beside / _NEEDS[part])
     files = {name: file_sha256(beside / name) for name in sorted(p.name for p in beside.iterdir())}
-    facts = {"files": files, "content": bundle.content.config if bundle.content else None}
+    facts = {
+        "files": files,
+        "content": bundle.content.config if bundle.content else None,
+        "own_content": bundle.own_content.config if bundle.own_content else None,
+    }
     manifest = bundle.manifest.model_copy(update=facts).model_dump_json(indent=1)
     signature = key.sign(digest(_LABEL, manifest.encode()))
     write_atomically(beside / MANIFEST, manifest.encode(), private=True)
@@ -288,8 +315,8 @@ def load_bundle(path: Path, signer: Ed25519PublicKey, catalogue: Catalogue) -> B
         index = _index(path / INDEX, manifest)
         untrained = _untouched(path / UNTRAINED, manifest, personal)
         released = _untouched(path / RELEASED, manifest, untrained or personal)
-        shape = manifest.content
-        content = None if shape is None else ContentPart.load(path / CONTENT, shape)
+        content = _content(path / CONTENT, manifest.content)
+        own_content = _content(path / OWN_CONTENT, manifest.own_content)
     except (OSError, KeyError, ValueError, SafetensorError) as error:
         raise CorruptBundleError(str(error), where=str(path)) from error
     return Bundle(
@@ -300,6 +327,7 @@ def load_bundle(path: Path, signer: Ed25519PublicKey, catalogue: Catalogue) -> B
         untrained=untrained,
         released=released,
         content=content,
+        own_content=own_content,
     )
 
 
@@ -333,6 +361,10 @@ def _untouched(path: Path, manifest: BundleManifest, other: PersonalModel) -> Pe
     if path.name not in manifest.files:
         return None
     return load_released(path, manifest.model, other.items)
+
+
+def _content(path: Path, shape: ContentConfig | None) -> ContentPart | None:
+    return None if shape is None else ContentPart.load(path, shape)
 
 
 def _index(path: Path, manifest: BundleManifest) -> VectorIndex | None:

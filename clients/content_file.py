@@ -1,6 +1,7 @@
-"""The content model of a bundle: from a release, fitted to the platform, which it never leaves.
+"""A content model of a bundle: the node's own, or a release's fitted to the platform.
 
-It is a part of the fusion, and the content that it generates chooses the topics of texts.
+It never leaves the node. It is a part of the fusion, and the content that it generates chooses the
+topics of texts.
 """
 
 from __future__ import annotations

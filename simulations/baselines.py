@@ -27,8 +27,6 @@ BASELINES: Final[dict[SystemName, Callable[[], Recommender]]] = {
     "item_knn_tfidf": ItemKNNPlusTfIdf,
 }
 
-CONTENT_PART: Final = "content_vae_gan"
-"""The node's own content model."""
 PERSONAL_PART: Final = "federated_lstm"
 """The federation's LSTM, fine-tuned at the node."""
 

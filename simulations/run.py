@@ -22,6 +22,7 @@ from clients.recommenders.behaviour import BehaviourScorer
 from clients.recommenders.distributions import Part
 from clients.recommenders.fusion import Fusion, FusionWeights, learn_weights
 from clients.recommenders.local_parts import (
+    CONTENT_PART,
     FEDERATED_CONTENT_PART,
     MODEL_PART,
     RELEASED_PART,
@@ -40,7 +41,6 @@ from shared.plan import PrivacyTerms
 from shared.progress import Reporter, Step, reporter
 from simulations.baselines import (
     BASELINES,
-    CONTENT_PART,
     PERSONAL_PART,
     fitted,
     fusion_parts,

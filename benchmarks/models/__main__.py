@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.models import content, personal, pretraining, shared_model, space
+from benchmarks.models import content, own_content, personal, pretraining, shared_model, space
 from clients.evaluation.split import leave_one_out
 from shared.models.config import BehaviourConfig
 from shared.models.encoders import load_encoder
@@ -28,6 +28,7 @@ PARTS: dict[str, Callable[[LabPlatform], Iterator[Row]]] = {
     "shared": shared_model.rows,
     "personal": personal.rows,
     "content": content.rows,
+    "own-content": own_content.rows,
     "pretraining": pretraining.rows,
 }
 

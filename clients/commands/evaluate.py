@@ -12,7 +12,8 @@ from clients.commands.home import DEFAULT_HOME, AsJson, Home
 def evaluate(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
     """Rank each user's last new item with every part and with the fusion, over all items.
 
-    HR@10 and NDCG@10 with 95% intervals, and the fusion's gain over each part on the same users.
+    HR@10 and NDCG@10 with 95% intervals, and the fusion's gain over each part on the same users;
+    then whether content models are well.
     """
     from dataclasses import replace
 
@@ -29,6 +30,7 @@ def evaluate(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
     from clients.home import NodeHome
     from clients.identity import load_identity
     from clients.recommenders.local_parts import fit_local_parts
+    from clients.training.bundle_health import bundle_health
     from shared.progress import reporter
 
     node = NodeHome(home)
@@ -41,8 +43,10 @@ def evaluate(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
     systems[FUSION] = bundle.fusion()
     with reporter(Console(stderr=True)) as progress:
         report = evaluate_on_holdout(systems, split.test, progress.step("evaluation"))
+    health = bundle_health(bundle, split.training)
     if as_json:
-        typer.echo(json.dumps(report.as_json(), indent=1))
+        told = {part: found.as_json() for part, found in health.items()}
+        typer.echo(json.dumps(report.as_json() | {"content_models": told}, indent=1))
         return
 
     def shown(interval: Interval) -> str:
@@ -56,3 +60,6 @@ def evaluate(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
         last = shown(gain["ndcg@10"]) if gain else ""
         table.add_row(name, shown(figures["hr@10"]), shown(figures["ndcg@10"]), last)
     Console().print(table)
+    for part, found in health.items():
+        for sentence in found.sentences():
+            typer.echo(f"{part}: {sentence}")

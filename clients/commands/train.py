@@ -30,9 +30,11 @@ def train(
     from rich.console import Console
 
     from clients.data.store import NodeStore
+    from clients.evaluation.split import leave_one_out
     from clients.home import NodeHome
     from clients.identity import load_identity
     from clients.node_config import read_node_config
+    from clients.training.bundle_health import bundle_health
     from clients.training.joined_training import train_from_release
     from clients.training.node_training import NodeTraining
     from shared.models.encoders import load_encoder
@@ -68,7 +70,9 @@ def train(
                 "joined": decision.new,
                 "gate": decision.reason,
             }
-    facts = {"bundle": path.name, **facts, **_facts(bundle)}
+    health = bundle_health(bundle, leave_one_out(data[1]).training)
+    told = {part: found.as_json() for part, found in health.items()}
+    facts = {"bundle": path.name, **facts, **_facts(bundle), "content_models": told}
     typer.echo(json.dumps(facts, indent=1) if as_json else _text(facts))
 
 
@@ -100,6 +104,8 @@ def _text(facts: dict[str, Any]) -> str:
     joined = [name for name in facts["parts"] if name in FEDERATED_PARTS]
     if joined and set(joined) <= set(facts["unused"]):
         lines.append("  nothing from the federation helps here: its parts have weight zero")
+    for name, health in facts["content_models"].items():
+        lines += [f"  {name}: {sentence}" for sentence in health["sentences"]]
     users = facts["validation users"]
     return "\n".join(
         [*lines, f"  fusion: NDCG@10 {facts['ndcg@10']:.4f} on {users} validation users"]

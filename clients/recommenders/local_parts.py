@@ -20,6 +20,8 @@ MODEL_PART: Final = "behaviour_lstm"
 UNTRAINED_PART: Final = "untrained_lstm"
 """The LSTM at its public first weights: nobody needs a federation for it, and beside a node's own
 model it helps. Without it on both sides that help would be taken for the federation's."""
+CONTENT_PART: Final = "content_vae_gan"
+"""The node's own content model, trained on its own data alone."""
 RELEASED_PART: Final = "released_lstm"
 FEDERATED_CONTENT_PART: Final = "federated_content_vae_gan"
 FEDERATED_PARTS: Final = (RELEASED_PART, FEDERATED_CONTENT_PART)

@@ -36,7 +36,7 @@ class ServedModel:
         own = UserStates(bundle.personal, config.cached_users)
         behaviour, weights = ServedBehaviour(bundle.personal, own), bundle.manifest.fusion.weights
         lstms = bundle.lstms()
-        models = scorers(lstms, bundle.content) | {MODEL_PART: behaviour}
+        models = scorers(lstms, bundle.contents()) | {MODEL_PART: behaviour}
         self.states: tuple[UserStates, ...] = (own,)
         """Of the node's own model, then of each other LSTM that has a weight."""
         for part, model in lstms.items():
@@ -84,9 +84,10 @@ class ServedModel:
 
 
 def _content_scorer(bundle: Bundle) -> OneContentScorer | None:
-    """The bundle's content model, which generates the one content of the mean latent."""
-    if bundle.content is None:
+    """The release's content model or else the node's own: the one content of the mean latent."""
+    part, model = bundle.content, bundle.released
+    if part is None:
+        part, model = bundle.own_content, bundle.untrained
+    if part is None:
         return None
-    model = bundle.personal if bundle.released is None else bundle.released
-    part = bundle.content
-    return OneContentScorer(part.config, part.parameters, model.items.vectors)
+    return OneContentScorer(part.config, part.parameters, (model or bundle.personal).items.vectors)

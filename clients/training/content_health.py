@@ -11,14 +11,15 @@ never sent, and no public number may be chosen by it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import asdict, dataclass
+from typing import Any, Final
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from clients.data.dataset import Int64s
 from clients.training.profiles import ProfileSet
 from shared.models.config import ContentConfig
 from shared.models.content_vae_gan import ContentVAEGAN
@@ -31,6 +32,11 @@ ACTIVE_VARIANCE: Final = 0.01
 BALANCE: Final = (0.55, 0.95)
 """Share of right answers between which a discriminator teaches."""
 MOST_USERS: Final = 2000
+"""Users looked at."""
+MOST_SCORES: Final = 1 << 28
+"""Scores of items computed for the reconstruction: fewer users are asked in a large catalogue."""
+_AT_ONCE: Final = 1 << 22
+"""Scores of items held at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +91,10 @@ class ContentHealth:
             found.append(f"the discriminator {side} and teaches the generator little")
         return tuple(found)
 
+    def as_json(self) -> dict[str, Any]:
+        """For programs: the figures and the sentences."""
+        return asdict(self) | {"sentences": self.sentences()}
+
 
 @torch.no_grad()
 def content_health(
@@ -95,7 +105,7 @@ def content_health(
     *,
     seed: int = 0,
 ) -> ContentHealth:
-    """Look at the model with `parameters` (P,) on up to 2,000 users, whole catalogue.
+    """Look at the model with `parameters` (P,) on up to `MOST_USERS` users, whole catalogue.
 
     Raises
     ------
@@ -108,15 +118,14 @@ def content_health(
     rows = np.random.default_rng(seed).choice(examples.users, count, replace=False)
     profiles = examples.batch(np.sort(rows))
     live = profiles.mask > 0
-    x = profiles.vectors
-    mean, log_variance = model.posterior(x)
-    told = model.content(x, mean)
-    untold = model.content(x, torch.zeros_like(mean))
+    mean, log_variance = model.posterior(profiles.vectors)
+    told = model.content(profiles.vectors, mean)
     divergence = model.divergence(mean, log_variance)
     moving = mean[live].var(0) > ACTIVE_VARIANCE if int(live.sum()) > 1 else mean.new_zeros(1)
+    reconstruction, without_latent = _likelihoods(model, examples, rows, items)
     return ContentHealth(
-        reconstruction=_mean(model.reconstruction(told, profiles, items)[live]),
-        without_latent=_mean(model.reconstruction(untold, profiles, items)[live]),
+        reconstruction=reconstruction,
+        without_latent=without_latent,
         divergence=_mean(divergence[live]),
         active=int(moving.sum()),
         latents=config.latent_dim,
@@ -124,6 +133,24 @@ def content_health(
         if config.discriminator_weight
         else None,
     )
+
+
+def _likelihoods(
+    model: ContentVAEGAN, examples: ProfileSet, rows: Int64s, items: ItemMatrix
+) -> tuple[float, float]:
+    """Mean loss of what followed with the latent and without, of as many users as there is time."""
+    each = 2 * model.config.profiles_per_user * len(items)
+    rows, size = rows[: max(1, MOST_SCORES // each)], max(1, _AT_ONCE // each)
+    losses: list[list[Tensor]] = [[], []]
+    for first in range(0, len(rows), size):
+        profiles = examples.batch(rows[first : first + size])
+        x, live = profiles.vectors, profiles.mask > 0
+        mean, _ = model.posterior(x)
+        for found, latent in zip(losses, (mean, torch.zeros_like(mean)), strict=True):
+            content = model.content(x, latent)
+            found.append(model.reconstruction(content, profiles, items)[live])
+    told, untold = (torch.cat([*found, torch.empty(0)]) for found in losses)
+    return _mean(told), _mean(untold)
 
 
 def _right(model: ContentVAEGAN, real: Tensor, generated: Tensor) -> float:

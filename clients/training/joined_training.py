@@ -27,7 +27,7 @@ from clients.retrieval.index import INDEX_FROM
 from clients.training.config import TrainingConfig
 from clients.training.node_training import NodeTraining, Released
 from shared.errors import ServiceError
-from shared.models.config import EncoderChoice
+from shared.models.config import BehaviourConfig, ContentConfig, EncoderChoice
 from shared.models.encoders import TextEncoder
 from shared.models.parameters import Float32s
 from shared.plan import TrainingPlan
@@ -97,7 +97,7 @@ def train_from_release(
     if release is None:
         raise NoReleaseError("no release is in use", where=str(home.root))
     plan = Approvals(home.approvals).find(release.card.plan).plan
-    shaped = config.model_copy(update={"model": plan.model})
+    shaped = config.model_copy(update=_shapes(plan))
     encoder = load_encoder(plan.encoder)
     training = NodeTraining(home, catalogue, histories, encoder, shaped, features, index_from)
     ours = training.bundle(report)
@@ -109,6 +109,13 @@ def train_from_release(
     if not decision.accepted:
         shelf.put_out(release.name, f"gate: {decision.reason}")
     return JoinedTraining(path=path, bundle=chosen, release=release, decision=decision)
+
+
+def _shapes(plan: TrainingPlan) -> dict[str, BehaviourConfig | ContentConfig]:
+    """Shapes of the node's own models: the plan's, so that both kinds can be compared."""
+    if plan.content is None:
+        return {"model": plan.model}
+    return {"model": plan.model, "content_model": plan.content.model}
 
 
 def _released(release: Release, plan: TrainingPlan, model: Float32s) -> Released:

@@ -1,11 +1,12 @@
 """A node's own training: from its store to a signed bundle; nothing is sent.
 
 Steps: encode the items' texts, map them and feature columns into the item space, train the node's
-own behaviour model, fit the local parts and weigh the fusion on validation items, fit the local
-parts again on everything, publish. Where a federated release takes part, its LSTM joins the fusion
-as it was released and its content model fitted to the platform; the node's own model stays what it
-is. Each expensive step leaves its result on disk under a name that says what it was computed from,
-so that the same command goes on where it was interrupted.
+own behaviour model and, where it wants one, content model, fit the local parts and weigh the
+fusion on validation items, fit the local parts again on everything, publish. Where a federated
+release takes part, its LSTM joins the fusion as it was released and its content model fitted to the
+platform; the node's own models stay what they are. Each expensive step leaves its result on disk
+under a name that says what it was computed from, so that the same command goes on where it was
+interrupted.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from clients.bundle import (
     BundleManifest,
     FusionFacts,
     catalogue_digest,
+    contents,
     lstms,
     scorers,
 )
@@ -54,6 +56,7 @@ from clients.training.tune_content import tune_content
 from shared.files import read_json, write_json
 from shared.hashing import digest
 from shared.models.behaviour_parameters import initial_parameters
+from shared.models.content_parameters import initial_content
 from shared.models.encoders import EncodingCache, TextEncoder
 from shared.models.parameters import Float32s
 from shared.progress import Reporter, Step
@@ -85,11 +88,12 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class _Own:
-    """What the node has alone: (N, d) item vectors, its own model, the one nobody trained."""
+    """What the node has alone: (N, d) item vectors, its own models, the one nobody trained."""
 
     vectors: Tensor
     model: PersonalModel
     untrained: PersonalModel
+    content: ContentPart | None
 
 
 class NodeTraining:
@@ -168,8 +172,9 @@ class NodeTraining:
         lstm, content = None, None
         if released is not None:
             lstm = untouched(self._config.model, released.behaviour, own.vectors)
-            content = self._content(released, own.vectors, report)
-        models = scorers(lstms(own.model, own.untrained, lstm), content)
+            content = self._released_content(released, own.vectors, report)
+        learned = contents(own.content, content)
+        models = scorers(lstms(own.model, own.untrained, lstm), learned)
         work = self._work if released is None else self._work / released.key()
         title = "fusion weights" + (" with the release" if released else "")
         weights = self._fuse(work / "weights.json", models, report.step(title))
@@ -182,6 +187,7 @@ class NodeTraining:
             untrained=own.untrained,
             released=lstm,
             content=content,
+            own_content=own.content,
         )
 
     def publish(self, bundle: Bundle, key: Ed25519PrivateKey) -> Path:
@@ -238,7 +244,8 @@ class NodeTraining:
             vectors = self._item_space(report.step("item space"))
             model = self._personal(vectors, report.step("behaviour model"))
             first = untouched(self._config.model, self._first_weights, vectors)
-            self._known = _Own(vectors, model, first)
+            content = self._own_content(vectors, report)
+            self._known = _Own(vectors, model, first, content)
         return self._known
 
     def _personal(self, vectors: Tensor, step: Step) -> PersonalModel:
@@ -259,13 +266,27 @@ class NodeTraining:
         step(1, 1)
         return model
 
-    def _content(self, released: Released, vectors: Tensor, report: Reporter) -> ContentPart | None:
-        """The release's content model, fitted to the platform."""
-        start = released.content
-        if start is None:
+    def _own_content(self, vectors: Tensor, report: Reporter) -> ContentPart | None:
+        """The node's own content model, trained from public first weights."""
+        if not self._config.own_content:
             return None
-        step = report.step("content model")
+        shape = self._config.content_shape
+        start = ContentPart(shape, initial_content(shape, self._config.seed))
+        path = self._work / "content.safetensors"
+        return self._content(path, start, vectors, report.step("content model"))
+
+    def _released_content(
+        self, released: Released, vectors: Tensor, report: Reporter
+    ) -> ContentPart | None:
+        """The release's content model, fitted to the platform."""
+        if released.content is None:
+            return None
+        step = report.step("released content model")
         path = self._work / released.key() / "content.safetensors"
+        return self._content(path, released.content, vectors, step)
+
+    def _content(self, path: Path, start: ContentPart, vectors: Tensor, step: Step) -> ContentPart:
+        """The content model in `path`; tuned from `start` and stored first if it is not there."""
         if not path.exists():
             settings = self._config.content
             if len(self._catalogue) >= self._index_from:  # candidates need one query a user

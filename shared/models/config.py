@@ -82,11 +82,9 @@ class BehaviourConfig(StrictModel):
         return self.item_dim - sum(modality.dim for modality in self.modalities)
 
 
-class ContentConfig(StrictModel):
-    """Shape and loss weights of the content VAE-GAN. Defaults: see docs/models.md."""
+class ContentShape(StrictModel):
+    """Shape and loss weights of the content VAE-GAN in any item space. Defaults: docs/models.md."""
 
-    item_dim: Annotated[int, Field(ge=1)] = 512
-    """Width of item vectors, profiles and content: that of the behaviour model in one plan."""
     latent_dim: Annotated[int, Field(ge=1, le=1024)] = 32
     """Width of a latent."""
     hidden_dim: Annotated[int, Field(ge=1, le=4096)] = 64
@@ -108,3 +106,10 @@ class ContentConfig(StrictModel):
     `discriminator_weight` of 0 leaves a plain VAE (for comparison)."""
     discriminator_weight: Annotated[float, Field(ge=0)] = 1.0
     """Weight of the discriminator's loss: its share of the common clipping norm."""
+
+
+class ContentConfig(ContentShape):
+    """The same in one item space."""
+
+    item_dim: Annotated[int, Field(ge=1)] = 512
+    """Width of item vectors, profiles and content: that of the behaviour model in one plan."""

@@ -24,6 +24,7 @@ KINDS = ("tea", "coffee", "cup")
 CONFIG = TrainingConfig(
     model=BehaviourConfig(item_dim=16, adapter_dim=8, input_dim=8, hidden_dim=8, history_length=6),
     personalisation=PersonalisationConfig(max_steps=6, check_every=3, batch_users=32),
+    own_content=True,
 )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from clients.bundle import (
     CONTENT,
     MANIFEST,
+    OWN_CONTENT,
     PARTS,
     PERSONAL,
     RELEASED,
@@ -20,13 +23,15 @@ from clients.bundle import (
     Bundle,
     CorruptBundleError,
     ForeignBundleError,
+    FusionFacts,
     MissingBundleError,
     OtherCatalogueError,
     load_bundle,
     save_bundle,
 )
 from clients.home import NodeHome
-from clients.recommenders.local_parts import FEDERATED_PARTS
+from clients.recommenders.local_parts import CONTENT_PART, FEDERATED_PARTS
+from shared.hashing import digest
 from tests.clients.released import released
 from tests.clients.small_node import catalogue_of, identity_of, node_training, quiet, trained
 from tests.clients.training.worlds import cyclic_platform
@@ -81,12 +86,38 @@ def test_a_bundle_with_a_release_ranks_as_the_saved_one(
     for name, part in joined.parts().items():
         expected = part.log_probabilities(histories)
         np.testing.assert_array_equal(loaded.parts()[name].log_probabilities(histories), expected)
-    assert len(list(path.iterdir())) == 7
+    assert len(list(path.iterdir())) == 8
     assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in path.iterdir())
 
 
-@pytest.mark.parametrize("name", [RELEASED, CONTENT])
-def test_a_damaged_model_of_a_release_is_refused(
+def test_a_bundle_from_before_nodes_had_content_models_ranks_as_it_did(
+    home: NodeHome, bundle: Bundle, tmp_path: Path
+) -> None:
+    facts = bundle.manifest.fusion.model_dump()
+    del facts["weights"][CONTENT_PART], facts["alone"][CONTENT_PART]
+    manifest = bundle.manifest.model_copy(update={"fusion": FusionFacts(**facts)})
+    before, path = replace(bundle, own_content=None, manifest=manifest), tmp_path / "old"
+    save_bundle(path, before, identity_of(home))
+    _sign_without(path, "own_content", identity_of(home))
+    loaded, histories = load(home, path), cyclic_platform(users=5)
+    assert loaded.own_content is None
+    assert CONTENT_PART not in loaded.parts()
+    expected = before.fusion().scores(histories)
+    np.testing.assert_array_equal(loaded.fusion().scores(histories), expected)
+
+
+def _sign_without(path: Path, key: str, identity: Ed25519PrivateKey) -> None:
+    """Take a field out of a manifest that did not have it once, and sign it."""
+    facts = json.loads((path / MANIFEST).read_text())
+    del facts[key]
+    text = json.dumps(facts).encode()
+    (path / MANIFEST).write_bytes(text)
+    signature = identity.sign(digest("isthmus model bundle 1", text))
+    (path / SIGNATURE).write_text(signature.hex())
+
+
+@pytest.mark.parametrize("name", [RELEASED, CONTENT, OWN_CONTENT])
+def test_a_damaged_model_beside_the_own_lstm_is_refused(
     home: NodeHome, joined: Bundle, tmp_path: Path, name: str
 ) -> None:
     save_bundle(tmp_path / "joined", joined, identity_of(home))
@@ -106,7 +137,7 @@ def test_a_weight_for_a_model_that_is_not_there_is_refused(
 
 def test_nobody_but_the_owner_can_read_it(saved: Path) -> None:
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in saved.iterdir())
-    assert len(list(saved.iterdir())) == 5
+    assert len(list(saved.iterdir())) == 6
 
 
 def _flip(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,18 @@ from clients.bundle import Bundle, load_bundle
 from clients.bundle_shelf import BundleShelf
 from clients.data.store import NodeStore
 from clients.home import NodeHome
-from clients.recommenders.local_parts import FEDERATED_PARTS, RELEASED_PART
+from clients.recommenders.local_parts import (
+    CONTENT_PART,
+    FEDERATED_CONTENT_PART,
+    FEDERATED_PARTS,
+    RELEASED_PART,
+)
 from shared.keyfile import load_identity
 from tests.clients.commands.test_lifecycle import call
-from tests.clients.released import plan_of, put_release
+from tests.clients.released import CONTENT, plan_of, put_release
 from tests.clients.serving.world import make_node, user
+
+CONTENT_PARTS = (CONTENT_PART, FEDERATED_CONTENT_PART)
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +51,7 @@ def test_a_release_that_does_not_help_is_said_to_have_no_weight(home: NodeHome, 
     assert "nothing from the federation helps here: its parts have weight zero" in said
     assert "released_lstm " in said
     assert "alone " in said
+    assert all(f"{part}: reconstruction" in said for part in CONTENT_PARTS)
     assert set(FEDERATED_PARTS) <= set(_bundle(home).weights.unused)
 
 
@@ -50,7 +59,10 @@ def test_a_release_that_does_not_help_is_said_to_have_no_weight(home: NodeHome, 
 def test_evaluation_names_every_part(home: NodeHome) -> None:
     code, text = call("evaluate", "--home", str(home.root), "--json")
     assert code == 0
-    assert {*FEDERATED_PARTS, "behaviour_lstm", "fusion"} < set(json.loads(text)["systems"])
+    found = json.loads(text)
+    assert {*FEDERATED_PARTS, CONTENT_PART, "behaviour_lstm", "fusion"} < set(found["systems"])
+    assert set(found["content_models"]) == set(CONTENT_PARTS)
+    assert all(told["latents"] == CONTENT.latent_dim for told in found["content_models"].values())
 
 
 @pytest.mark.usefixtures("said")
@@ -61,14 +73,7 @@ def test_lists_come_from_the_fusion_with_the_released_model(home: NodeHome, tmp_
     fusion = bundle.manifest.fusion.model_copy(update={"weights": weights})
     facts = {"fusion": fusion, "created": "2031-01-01T00:00:00+00:00"}
     manifest = bundle.manifest.model_copy(update=facts)
-    other = Bundle(
-        manifest=manifest,
-        personal=bundle.personal,
-        local=bundle.local,
-        untrained=bundle.untrained,
-        released=bundle.released,
-        content=bundle.content,
-    )
+    other = replace(bundle, manifest=manifest)
     BundleShelf(home.models).publish(other, load_identity(home.identity))
     row = histories.users.index(NodeStore(home).pseudonym(user(3)))
     scores = other.fusion().scores(histories.take([row]))[0]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from clients.training import content_health as content_health_module
 from clients.training.content import ContentTrainer
 from clients.training.content_health import ContentHealth, content_health
 from clients.training.errors import PrivateBiasError, UnknownItemError
@@ -63,6 +64,20 @@ def test_a_latent_that_moves_with_the_user_is_no_collapse() -> None:
     assert not found.collapsed
     assert found.reconstruction < found.without_latent
     assert "collapse" not in " ".join(found.sentences())
+
+
+def test_a_large_catalogue_is_looked_at_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few scores at a time change nothing; few in all ask fewer users, of whom it is as true."""
+    whole = health(START)
+    monkeypatch.setattr(content_health_module, "_AT_ONCE", 3 * 2 * 4 * len(ITEMS))
+    portions = health(START)
+    assert portions.reconstruction == pytest.approx(whole.reconstruction, abs=1e-5)
+    assert portions.without_latent == pytest.approx(whole.without_latent, abs=1e-5)
+    monkeypatch.setattr(content_health_module, "MOST_SCORES", 40 * 2 * 4 * len(ITEMS))
+    few = health(START)
+    assert few.reconstruction != portions.reconstruction
+    assert few.reconstruction == pytest.approx(whole.reconstruction, abs=0.3)
+    assert (few.active, few.divergence, few.right) == (whole.active, whole.divergence, whole.right)
 
 
 def test_a_plain_vae_has_no_discriminator_to_speak_of() -> None:

@@ -14,6 +14,7 @@ from clients.evaluation.bootstrap import Interval
 from clients.gate import GateDecision
 from clients.home import NodeHome
 from clients.recommenders.local_parts import (
+    CONTENT_PART,
     FEDERATED_CONTENT_PART,
     FEDERATED_PARTS,
     MODEL_PART,
@@ -71,6 +72,25 @@ def test_the_bundle_holds_both_parts_of_the_release_beside_the_nodes_own_model(
     assert (bundle.content.config, bundle.content.draws) == (CONTENT, CONFIG.content.draws)
 
 
+def test_the_own_content_model_is_trained_once_and_has_the_plans_shape(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, real = [], node_training.tune_content
+
+    def counted(*arguments, **settings):  # type: ignore[no-untyped-def]
+        calls.append(real(*arguments, **settings))
+        return calls[-1]
+
+    monkeypatch.setattr(node_training, "tune_content", counted)
+    home, plan = NodeHome(tmp_path), plan_of(content=True)
+    put_release(home, plan)
+    bundle = _train(home).bundle
+    assert len(calls) == 2  # the own one and the release's
+    assert bundle.own_content is not None
+    assert bundle.own_content.config == CONTENT
+    np.testing.assert_array_equal(bundle.own_content.parameters, calls[0].parameters)
+
+
 def test_a_release_without_a_content_model_adds_its_lstm_alone(tmp_path: Path) -> None:
     home = NodeHome(tmp_path)
     put_release(home, plan_of())
@@ -78,6 +98,7 @@ def test_a_release_without_a_content_model_adds_its_lstm_alone(tmp_path: Path) -
     assert bundle.content is None
     assert RELEASED_PART in bundle.parts()
     assert FEDERATED_CONTENT_PART not in bundle.parts()
+    assert CONTENT_PART in bundle.parts()  # the node's own
 
 
 def test_a_release_that_helps_gets_weight_and_makes_the_fusion_better(tmp_path: Path) -> None:
