@@ -15,10 +15,12 @@ from clients.data.dataset import Catalogue, Histories
 from clients.ranking.config import FreshnessConfig, RankingConfig
 from clients.ranking.request import Filters
 from clients.recommenders.local_parts import (
+    CONTENT_PART,
     FEDERATED_CONTENT_PART,
     LOCAL_PARTS,
     MODEL_PART,
     RELEASED_PART,
+    UNTRAINED_PART,
     fit_local_parts,
 )
 from clients.retrieval.errors import UnusableIndexError
@@ -216,8 +218,17 @@ def with_a_release(draws: int = 0) -> Bundle:
     )
 
 
-def test_a_release_s_models_are_scored_on_candidates_exactly() -> None:
+def with_own_content() -> Bundle:
+    """The same with the untrained LSTM and a content model of the node's own."""
     joined = with_a_release()
+    weights = {**BUNDLE.manifest.fusion.weights, UNTRAINED_PART: 0.3, CONTENT_PART: 0.9}
+    fusion = BUNDLE.manifest.fusion.model_copy(update={"weights": weights})
+    manifest = BUNDLE.manifest.model_copy(update={"fusion": fusion})
+    return replace(BUNDLE, manifest=manifest, untrained=joined.released, own_content=joined.content)
+
+
+@pytest.mark.parametrize("joined", [with_a_release(), with_own_content()])
+def test_further_models_are_scored_on_candidates_exactly(joined: Bundle) -> None:
     indexed = ServedModel(joined, SERVING)
     exact = ServedModel(joined, SERVING.model_copy(update={"index_from": ITEMS + 1}))
     found = []
