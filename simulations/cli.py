@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -66,11 +67,58 @@ def run(
         seed=seed,
         restart=restart,
     )
-    try:
-        work.execute(Console())
-    except KeyboardInterrupt:
-        Console(stderr=True).print("interrupted; the same command again continues from here")
-        raise typer.Exit(130) from None
+    _interruptible(work.execute)
+
+
+class Attack(StrEnum):
+    """One of the attacks."""
+
+    inversion = "inversion"
+    membership = "membership"
+    promotion = "promotion"
+
+
+@app.command()
+def attack(
+    recipe: Annotated[str, typer.Argument(help="A shipped recipe, or the path of a TOML file.")],
+    data: Annotated[
+        Path | None, typer.Option(help="Folder with the data; for recipes that read one.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Output directory; default runs/RECIPE-attacks.")
+    ] = None,
+    only: Annotated[
+        list[Attack] | None, typer.Option(help="One attack, any number of times; default all.")
+    ] = None,
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value, any number of times.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of everything that is not privacy.")] = 0,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Fewer trials and items: a minute, wide intervals.")
+    ] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Discard what OUT holds already.")
+    ] = False,
+) -> None:
+    """Attack RECIPE's federation: gradient inversion, membership inference, item promotion.
+
+    Writes attacks.json and attacks.html. Interrupted, it continues when called again the same way.
+    """
+    from simulations.attacks.run import ATTACKS, AttackRun
+    from simulations.attacks.terms import QUICK
+
+    overrides = (*(QUICK if quick else ()), *(sets or ()))
+    work = AttackRun(
+        load_recipe(recipe, overrides, quick=quick),
+        Path(recipe).stem,
+        out or Path("runs") / f"{Path(recipe).stem}-attacks",
+        data=data,
+        seed=seed,
+        only=tuple(name for name in ATTACKS if not only or Attack(name) in only),
+        restart=restart,
+    )
+    _interruptible(work.execute)
 
 
 @app.command()
@@ -126,6 +174,14 @@ def compare(
     from simulations.reporting import compare as compare_runs
 
     compare_runs(directories, Console())
+
+
+def _interruptible(execute: Callable[[Console], None]) -> None:
+    try:
+        execute(Console())
+    except KeyboardInterrupt:
+        Console(stderr=True).print("interrupted; the same command again continues from here")
+        raise typer.Exit(130) from None
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ from shared.errors import LabError
 from shared.models.config import BehaviourConfig
 from shared.plan import Aggregation, ContentTerms, LocalSteps, PrivacyTerms
 from shared.statistics import StatisticsTerms
+from simulations.attacks.terms import AttackTerms
 from simulations.datasets.generated import GeneratorSettings
 from simulations.datasets.shops import ShopSplit
 from simulations.results import SYSTEMS, SystemName
@@ -175,6 +176,8 @@ class Recipe(StrictModel):
     so that weights decide what the federation adds."""
     systems: tuple[SystemName, ...] = SYSTEMS
     """Systems to run, side by side."""
+    attack: AttackTerms = AttackTerms()
+    """What `isthmus-lab attack` does; no part of a run."""
     quick: dict[str, Any] = Field(default_factory=dict)
     """Settings, by dotted key, of `--quick`: the same question on less data, in minutes."""
 

@@ -118,7 +118,7 @@ class Run:
         self._recipe, self._name, self._seed = recipe, name, seed
         self._data, self._engine = data, engine
         identity = {
-            "recipe": recipe.model_dump(mode="json"),
+            "recipe": recipe.model_dump(mode="json", exclude={"attack"}),
             "data": str(data.resolve()) if data else None,
             "seed": seed,
             "engine": engine,

@@ -16,15 +16,10 @@ from numpy.typing import NDArray
 from clients.rounds import Node
 from clients.statistics import StatisticsContribution
 from shared.plan import Partner, TrainingPlan
-from shared.secagg import (
-    CollectingAdverts,
-    FileLockStore,
-    Identity,
-    Participant,
-    Requirements,
-)
+from shared.secagg import FileLockStore, Identity, Participant, Requirements
 from shared.statistics import ReleaseName, most_wanted
 from shared.statistics_session import noise_deviation, statistics_policy, statistics_session
+from simulations.masked_sum import masked_sum
 
 Float64s = NDArray[np.float64]
 Int64s = NDArray[np.int64]
@@ -132,27 +127,8 @@ def _masked_sum(
         )
         for number, node in nodes.items()
     }
-    adverts = CollectingAdverts(policy, session)
-    for number, seat in seats.items():
-        adverts.receive(number, seat.advertise())
-    (shares,), roster = adverts.close()
-    for number, message in roster.items():
-        shares.receive(number, seats[number].share(message))
-    uploads, envelopes = shares.close()
-    for number, message in envelopes.items():
-        seats[number].accept(message)
-        upload = seats[number].mask(vectors[number])
-        uploads.receive(number, upload.header, upload.vector)
-    signatures, sets = uploads.close()
-    for number, message in sets.items():
-        signatures.receive(number, seats[number].sign_survivors(message))
-    reveals, evidence = signatures.close()
-    for number, message in evidence.items():
-        reveals.receive(number, seats[number].unmask(message))
-    aggregate, results = reveals.close()
-    for number, message in results.items():
-        seats[number].verify(message, aggregate.ring_sum)
-    return np.asarray(aggregate.sum(), dtype=np.float64)
+    found = masked_sum(policy, session, seats, vectors)
+    return np.asarray(found.aggregate.sum(), dtype=np.float64)
 
 
 def _requirements(node: Node, pinned: Mapping[int, bytes], clip: float) -> Requirements:

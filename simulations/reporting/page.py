@@ -43,14 +43,19 @@ def write_report(run_dir: Path) -> Path:
 
 def render_page(results: Results, validation: dict[str, str]) -> str:
     """The page; every value of `results` is escaped, `validation` holds finished HTML."""
-    environment = Environment(
+    template = page_environment().get_template("report.html.j2")
+    return template.render(_content(results, validation))
+
+
+def page_environment() -> Environment:
+    """Templates of pages, which escape every value and miss none."""
+    return Environment(
         loader=PackageLoader("simulations.reporting"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html.j2").render(_content(results, validation))
 
 
 def reproduce_command(results: Results) -> str:
