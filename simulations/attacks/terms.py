@@ -31,7 +31,7 @@ class MembershipTerms(StrictModel):
     """Real users of whom a coin decides in every training whether they take part."""
     canaries: Annotated[int, Field(ge=4)] = 64
     """Crafted users, likewise."""
-    trainings: Annotated[int, Field(ge=2)] = 24
+    trainings: Annotated[int, Field(ge=2)] = 16
     """Trainings, each with coins of its own."""
     rounds: Positive = 4
     """Rounds of a training."""
@@ -51,7 +51,7 @@ class PromotionTerms(StrictModel):
 
     items: Annotated[int, Field(ge=2)] = 4
     """Items promoted one after the other, drawn from the victims' catalogues in turn."""
-    rounds: Positive = 3
+    rounds: Positive = 2
     """Rounds, in all of which the attacker takes part."""
     users: Positive = 300
     """Users a victim, at most, whose lists are looked at."""

@@ -11,10 +11,12 @@ import pytest
 from clients.data.problems import Example, Kind, Problem
 from clients.data.report import ValidationReport
 from clients.data.report_views import as_html, as_page
+from simulations.reporting.attack_page import render_attack_page
 from simulations.reporting.page import render_page
 from tests.browser.looking import NARROW, WIDE, looking
 from tests.clients.data.test_report import problem, report
 from tests.simulations.reporting.runs import bare, of_platforms
+from tests.simulations.sample_attacks import sample_attacks
 from tests.simulations.sample_results import sample
 
 if TYPE_CHECKING:
@@ -60,7 +62,12 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "lab": lab_page,
     "lab without curves": lambda: render_page(bare(sample(), "uplift", "curve"), {}),
     "lab with hostile names": hostile_lab_page,
+    "attacks": lambda: render_attack_page(sample_attacks()),
+    "attacks on a hostile name": lambda: render_attack_page(sample_attacks(recipe=EVIL)),
 }
+
+
+HOSTILE: Final = [name for name in PAGES if "hostile" in name]
 
 
 @pytest.fixture(params=list(PAGES))
@@ -94,7 +101,7 @@ def test_texts_stand_out(browser: Browser, page: Path, scheme: Literal["light", 
         assert found.pale() == []
 
 
-@pytest.mark.parametrize("name", ["validation of hostile values", "lab with hostile names"])
+@pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_values_are_shown_and_do_nothing(
     browser: Browser, tmp_path: Path, name: str
 ) -> None:
