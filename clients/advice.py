@@ -22,6 +22,7 @@ from clients.ranking.fallback import WORDS, Answer, rank_or_fall_back, similar_i
 from clients.ranking.rank import Candidates, RankedList, rank
 from clients.ranking.request import Feedback, Filters, Situation
 from clients.recommenders.distributions import Part
+from clients.recommenders.fusion import ItemWeights
 from clients.text.assemble import blurb_facts, explanation_facts, interests_facts
 from clients.text.facts import ItemText
 from clients.text.writer import TextWriter, Written
@@ -45,7 +46,7 @@ class Scores:
     """
 
     items: Int64s
-    parts: Mapping[str, tuple[Part, float]]
+    parts: Mapping[str, tuple[Part, ItemWeights]]
     summands: Mapping[str, Float32s]
     others: Callable[[Int64s], Mapping[str, Float32s]] | None = None
 

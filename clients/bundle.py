@@ -40,7 +40,7 @@ from clients.personal_file import load as load_personal
 from clients.personal_file import store as store_personal
 from clients.recommenders.base import Arrays, Storable
 from clients.recommenders.distributions import Part
-from clients.recommenders.fusion import Fusion, FusionWeights
+from clients.recommenders.fusion import COLD_PART, Fusion, FusionWeights
 from clients.recommenders.local_parts import (
     CONTENT_PART,
     FEDERATED_CONTENT_PART,
@@ -113,6 +113,7 @@ class FusionFacts(StrictModel):
     """What was learned on validation items; see `FusionWeights`."""
 
     weights: dict[str, float]
+    cold: dict[str, float] = Field(default_factory=dict)
     ndcg: float
     alone: dict[str, float]
     users: int
@@ -195,7 +196,7 @@ class Bundle:
 
     def fusion(self) -> Fusion:
         """The ranking that users get."""
-        return Fusion(self.parts(), self.manifest.fusion.weights)
+        return Fusion(self.parts(), self.manifest.fusion.weights, self.manifest.fusion.cold)
 
 
 def lstms(
@@ -345,6 +346,7 @@ def _read(path: Path) -> bytes:
 def _check_files(path: Path, manifest: BundleManifest) -> None:
     known = set(manifest.files) - {INDEX, *_NEEDS.values()} == {PERSONAL, PARTS}
     known &= all(_NEEDS.get(part, PARTS) in manifest.files for part in manifest.fusion.weights)
+    known &= not manifest.fusion.cold or COLD_PART in manifest.parts
     if not known or not set(manifest.parts) <= set(LOCAL_PARTS):
         problem = f"files {sorted(manifest.files)} and parts {sorted(manifest.parts)} are not known"
         raise CorruptBundleError(problem, where=str(path))

@@ -5,9 +5,10 @@ Everything is measured on training and validation items; no test item is looked 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
+from clients.recommenders.fusion import FusionWeights
 from clients.recommenders.local_parts import FEDERATED_PARTS as OF_A_RELEASE
 from clients.training.content_health import content_health
 from clients.training.profiles import ProfileSet
@@ -52,10 +53,10 @@ def discriminator_note(model: ContentModel, plain: ContentModel) -> str:
     return f"the VAE-GAN {verdict} its own VAE without the discriminator: {figures}"
 
 
-def fusion_notes(weights: Mapping[str, float]) -> Iterator[str]:
+def fusion_notes(learned: FusionWeights) -> Iterator[str]:
     """Which parts from the federation the fusion leaves out, since validation says so."""
-    joined = [part for part in weights if part in FEDERATED_PARTS]
-    unused = [part for part in joined if not weights[part]]
+    joined = [part for part in learned.weights if part in FEDERATED_PARTS]
+    unused = [part for part in joined if part in learned.unused]
     if unused and len(unused) == len(joined):
         yield "nothing from the federation helps on validation items: its parts have weight zero"
     elif unused:

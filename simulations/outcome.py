@@ -16,6 +16,7 @@ from clients.evaluation.bootstrap import Interval, macro_difference, paired_diff
 from clients.evaluation.metrics import ndcg
 from clients.evaluation.ranking import evaluate
 from clients.recommenders.behaviour import BehaviourScorer
+from clients.recommenders.fusion import FusionWeights
 from clients.training.personalise import PersonalModel
 from shared.files import write_json
 from shared.models.item_matrix import ItemMatrix
@@ -60,7 +61,7 @@ class Outcome:
         self._recipe, self._name, self._seed = recipe, name, seed
         self._platforms: dict[str, LabPlatform] = {}
         self.measured: dict[str, Measured] = {}
-        self.weights: dict[tuple[str, str], dict[str, float]] = {}
+        self.weights: dict[tuple[str, str], FusionWeights] = {}
         self._federated: dict[SystemName, FederatedResult] = {}
         self._curves: dict[str, list[CurvePoint]] = {}
         self._notes: dict[str, list[str]] = {}
@@ -112,6 +113,7 @@ class Outcome:
         spent = private.epsilon[name] if private else []
         systems: list[SystemName] = [s for s in SYSTEMS if measured.has(s)]
         alone = measured.figures(LOCAL_FUSION) if measured.has(LOCAL_FUSION) else None
+        learned = self.weights.get((name, "fusion"))
         return PlatformResults(
             users=len(platform.data.histories),
             items=len(platform.catalogue),
@@ -124,7 +126,8 @@ class Outcome:
             systems={s: measured.figures(s, self._epsilon(s, spent)) for s in systems},
             uplift=self._uplifts(name),
             local_fusion=alone,
-            fusion_weights=self.weights.get((name, "fusion"), {}),
+            fusion_weights=learned.weights if learned else {},
+            fusion_cold_weights=learned.cold if learned else {},
             notes=self._notes[name],
             curves=self._curves[name],
             privacy=[PrivacyPoint(round=r, epsilon=e) for r, e in enumerate(spent, start=1)],

@@ -179,7 +179,9 @@ class PlatformResults(StrictModel):
     local_fusion: SystemResult | None = None
     """The fusion that this platform could make alone; what ``fusion_vs_local`` compares with."""
     fusion_weights: dict[str, Positive] = Field(default_factory=dict)
-    """Part of the fusion → its share."""
+    """Part of the fusion → its weight."""
+    fusion_cold_weights: dict[str, float] = Field(default_factory=dict)
+    """The same on cold items, and their offset; empty where they are weighed like all others."""
     notes: list[str] = Field(default_factory=list)
     """What its node says of its models: health of the content model, parts that do not help."""
     curves: list[CurvePoint] = Field(default_factory=list)

@@ -360,9 +360,9 @@ class Run:
             return asdict(learn_weights(parts, platform.split.validation, seed=self._seed))
 
         learned = FusionWeights(**self._work.stage(f"weights.{system}.{platform.name}", learn))
-        self._outcome.weights[platform.name, system] = learned.weights
-        self._outcome.add_notes(platform.name, fusion_notes(learned.weights))
-        measured.measure(system, lambda: Fusion(parts, learned.weights))
+        self._outcome.weights[platform.name, system] = learned
+        self._outcome.add_notes(platform.name, fusion_notes(learned))
+        measured.measure(system, lambda: Fusion(parts, learned.weights, learned.cold))
 
     def _model_path(self, system: str, platform: LabPlatform) -> Path:
         return self._work.directory("models") / f"{system}.{platform.name}.safetensors"

@@ -39,7 +39,9 @@ def evaluate(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
     bundle = load_bundle(BundleShelf(node.models).current, signer, catalogue)
     split = leave_one_out(histories)
     bundle = replace(bundle, local=fit_local_parts(split.training, catalogue))
-    systems: dict[str, Scorer] = {name: part.scorer for name, part in bundle.parts().items()}
+    systems: dict[str, Scorer] = {
+        name: part.scorer for name, part in bundle.parts().items() if part.kind != "offset"
+    }
     systems[FUSION] = bundle.fusion()
     with reporter(Console(stderr=True)) as progress:
         report = evaluate_on_holdout(systems, split.test, progress.step("evaluation"))

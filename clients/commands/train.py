@@ -77,12 +77,20 @@ def train(
 
 
 def _facts(bundle: Bundle) -> dict[str, Any]:
+    from clients.recommenders.fusion import COLD_PART
+
     weights = bundle.weights
     parts = {
-        name: {"weight": weight, "ndcg@10 alone": weights.alone[name]}
+        name: {
+            "weight": weight,
+            "weight on cold items": weights.cold.get(name, weight),
+            "ndcg@10 alone": weights.alone[name],
+        }
         for name, weight in sorted(weights.weights.items(), key=lambda pair: -pair[1])
     }
     facts = {"ndcg@10": weights.ndcg, "validation users": weights.users, "parts": parts}
+    if weights.cold:
+        facts["cold items"] = weights.cold[COLD_PART]
     return {**facts, "start": bundle.manifest.start, "unused": list(weights.unused)}
 
 
@@ -97,8 +105,13 @@ def _text(facts: dict[str, Any]) -> str:
             f"  {facts['gate']}",
         ]
     for name, part in facts["parts"].items():
-        figures = f"weight {part['weight']:6.3f}   NDCG@10 alone {part['ndcg@10 alone']:.4f}"
-        lines.append(f"  {name:25} {figures}")
+        weights = f"weight {part['weight']:6.3f}"
+        if "cold items" in facts:
+            weights += f", on cold items {part['weight on cold items']:6.3f}"
+        lines.append(f"  {name:25} {weights}   NDCG@10 alone {part['ndcg@10 alone']:.4f}")
+    if "cold items" in facts:
+        offset = facts["cold items"]
+        lines.append(f"  items that nobody here has met are weighed apart: {offset:+.3f} added")
     if facts["unused"]:
         lines.append(f"  not used, since they do not help here: {', '.join(facts['unused'])}")
     joined = [name for name in facts["parts"] if name in FEDERATED_PARTS]

@@ -18,6 +18,7 @@ from clients.data.dataset import Float64s, Histories, Int64s
 from clients.explaining.errors import NotOneUserError
 from clients.recommenders.base import Attributable, Evidence
 from clients.recommenders.distributions import Part, nothing_known
+from clients.recommenders.fusion import ItemWeights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +75,7 @@ class Explanation:
 
 
 def explain(
-    parts: Mapping[str, tuple[Part, float]],
+    parts: Mapping[str, tuple[Part, ItemWeights]],
     summands: Mapping[str, Float64s],
     history: Histories,
     targets: Int64s,
@@ -122,7 +123,7 @@ def explain(
 
 def _split(
     part: Part,
-    weight: float,
+    weight: ItemWeights,
     summand: Float64s,
     history: Histories,
     targets: Int64s,
@@ -132,12 +133,12 @@ def _split(
     wide = np.asarray(summand, dtype=np.float64)
     if not isinstance(part.scorer, Attributable):
         return Evidence(np.zeros((len(targets), len(history.items))), wide)
-    evidence = part.scorer.evidence(history, targets)
+    evidence, own = part.scorer.evidence(history, targets), weight.at(targets).astype(np.float64)
     if part.kind == "logits":
-        events = weight * evidence.events
+        events = own[..., None] * evidence.events
     else:
         score = evidence.events.sum(axis=1) + evidence.rest
-        gained = wide - weight * nothing_known(n_items)
+        gained = wide - own * nothing_known(n_items)
         factor = np.divide(gained, score, out=np.zeros_like(gained), where=score > 0)
         events = factor[:, None] * evidence.events
     return Evidence(events, wide - events.sum(axis=1))

@@ -25,11 +25,12 @@ class Part:
         The fitted recommender.
     kind
         ``"shares"``: scores are not negative and proportional to probabilities (counts,
-        similarities). ``"logits"``: probabilities are the softmax of the scores.
+        similarities). ``"logits"``: probabilities are the softmax of the scores. ``"offset"``: no
+        distribution, scores are added to the logarithms as they are.
     """
 
     scorer: Scorer
-    kind: Literal["shares", "logits"]
+    kind: Literal["shares", "logits", "offset"]
 
     def log_probabilities(self, histories: Histories) -> Float32s:
         """(B, N) logarithm of the part's distribution, items of the history included.
@@ -37,6 +38,8 @@ class Part:
         Read-only where all users have the same one.
         """
         scores = np.asarray(self.scorer.scores(histories), dtype=np.float32)
+        if self.kind == "offset":
+            return scores
         same = len(scores) > 1 and scores.strides[0] == 0  # one row that is repeated: work once
         rows = scores[:1] if same else scores
         logs = _log_softmax(rows) if self.kind == "logits" else _log_shares(rows)

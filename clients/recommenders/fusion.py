@@ -9,21 +9,32 @@ so the contribution of each part to each item is one exact summand. The weights 
 negative, under which the validation items are most likely: a convex problem without settings. A
 part that does not pay is left out: its weight is zero and the fusion says so. If the result ranks
 the validation items worse than the best part alone, that part is served alone.
+
+Cold items, which nobody at the platform has met, get weights of their own and an offset, where
+validation users chose enough of them and both the likelihood and NDCG@10 say that it pays.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
 
 import numpy as np
 
-from clients.data.dataset import Histories
+from clients.data.dataset import Float64s, Histories, Int64s
 from clients.evaluation.split import Fold
 from clients.recommenders.base import Float32s
+from clients.recommenders.choices import Bools, told_apart, without_the_unneeded
+from clients.recommenders.cold_items import ColdItems
 from clients.recommenders.distributions import Part
 from clients.recommenders.errors import NothingToFuseError
-from clients.recommenders.weighing import Weighing, without_the_unneeded
+from clients.recommenders.weighing import Weighing
+
+COLD_PART: Final = "cold_items"
+"""The part that says which items are cold; its weight is the offset of these."""
+NOTHING_APART: Final[Mapping[str, float]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +45,9 @@ class FusionWeights:
     ----------
     weights
         Part → weight; 0 for a part that does not help.
+    cold
+        Part → weight on cold items, `COLD_PART` → their offset, of either sign. Empty: cold items
+        are weighed like all others.
     ndcg
         NDCG@10 of the fusion on the validation users looked at.
     alone
@@ -43,14 +57,37 @@ class FusionWeights:
     """
 
     weights: dict[str, float]
+    cold: dict[str, float] = field(default_factory=dict)
     ndcg: float
     alone: dict[str, float]
     users: int
 
     @property
+    def used(self) -> frozenset[str]:
+        """Parts that weigh something on some items."""
+        return frozenset(n for n, weight in self.weights.items() if weight or self.cold.get(n))
+
+    @property
     def unused(self) -> tuple[str, ...]:
-        """Parts whose weight is zero."""
-        return tuple(name for name, weight in self.weights.items() if weight == 0)
+        """Parts that weigh nothing on any item."""
+        return tuple(name for name in self.weights if name not in self.used)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemWeights:
+    """A part's weight on each item.
+
+    Attributes
+    ----------
+    values
+        () if it is one for all items, else (N,).
+    """
+
+    values: Float32s
+
+    def at(self, items: Int64s) -> Float32s:
+        """() or (K,) weights on `items`."""
+        return self.values[items] if self.values.ndim else self.values
 
 
 class Fusion:
@@ -60,11 +97,23 @@ class Fusion:
     ----------
     parts, weights
         By name; every weight names a part.
+    cold
+        Weights on cold items, see `FusionWeights`; not empty only where a part is `COLD_PART`.
     """
 
-    def __init__(self, parts: Mapping[str, Part], weights: Mapping[str, float]) -> None:
-        self._used = {name: (parts[name], weight) for name, weight in weights.items() if weight}
-        if not self._used:
+    def __init__(
+        self,
+        parts: Mapping[str, Part],
+        weights: Mapping[str, float],
+        cold: Mapping[str, float] = NOTHING_APART,
+    ) -> None:
+        mask = _cold_items(parts) if cold else None
+        found = {
+            name: (parts[name], ItemWeights(_by_item(weights.get(name, 0.0), cold.get(name), mask)))
+            for name in {**weights, **cold}
+        }
+        self._used = {name: pair for name, pair in found.items() if pair[1].values.any()}
+        if not self._used.keys() - {COLD_PART}:
             raise NothingToFuseError("no part of the fusion has a weight")
 
     def scores(self, histories: Histories, /) -> Float32s:
@@ -78,11 +127,11 @@ class Fusion:
         for name, (part, weight) in self._used.items():
             logs = part.log_probabilities(histories)
             target = logs if logs.flags.writeable else None  # no copy of a catalogue's size
-            found[name] = np.multiply(logs, np.float32(weight), out=target)
+            found[name] = np.multiply(logs, weight.values, out=target)
         return found
 
     @property
-    def parts(self) -> Mapping[str, tuple[Part, float]]:
+    def parts(self) -> Mapping[str, tuple[Part, ItemWeights]]:
         """The parts in use and their weights."""
         return self._used
 
@@ -92,6 +141,8 @@ def learn_weights(parts: Mapping[str, Part], validation: Fold, *, seed: int = 0)
 
     Parameters
     ----------
+    parts
+        Cold items are told apart if one of them is `COLD_PART`.
     seed
         Of the choice of users and of candidates where there are more than memory is set aside for.
 
@@ -100,17 +151,51 @@ def learn_weights(parts: Mapping[str, Part], validation: Fold, *, seed: int = 0)
     NothingToFuseError
         There are no parts or no validation users.
     """
-    if not parts or not len(validation):
-        raise NothingToFuseError(f"{len(parts)} parts and {len(validation)} validation users")
-    weighing = Weighing(parts, validation, seed)
-    choices = weighing.choices
-    weights = without_the_unneeded(choices, choices.fit(np.ones(len(parts), dtype=bool)))
-    reached, best = weighing.ndcg(weights), int(np.argmax(weighing.alone))
+    weighed = {name: part for name, part in parts.items() if name != COLD_PART}
+    if not weighed or not len(validation):
+        raise NothingToFuseError(f"{len(weighed)} parts and {len(validation)} validation users")
+    cold = _cold_items(parts) if COLD_PART in parts else None
+    weighing = Weighing(weighed, cold, validation, seed)
+    weights, reached = _best(weighing, len(weighed))
+    best = int(np.argmax(weighing.alone))
     if reached < weighing.alone[best]:
-        weights = np.eye(len(parts))[best]
+        weights = np.eye(len(weighed))[best]
+    warm, own, offset = told_apart(weights, len(weighed))
+    apart = {**_named(weighed, own), COLD_PART: offset} if len(weights) > len(weighed) else {}
     return FusionWeights(
-        weights={name: float(w) for name, w in zip(parts, weights, strict=True)},
+        weights=_named(weighed, warm),
+        cold=apart,
         ndcg=max(reached, float(weighing.alone[best])),
-        alone={name: float(a) for name, a in zip(parts, weighing.alone, strict=True)},
+        alone=_named(weighed, weighing.alone),
         users=len(weighing.fold),
     )
+
+
+def _best(weighing: Weighing, count: int) -> tuple[Float64s, float]:
+    """Weights with cold items told apart or not, whichever is better, and their NDCG@10."""
+    choices = weighing.choices
+    weights = without_the_unneeded(choices, choices.fit(np.ones(count, dtype=bool)))
+    if weighing.has_both_kinds:
+        speaking = choices.speak_of_cold()
+        allowed = np.concatenate([weights > 0, speaking, [True]])
+        start = np.concatenate([weights, np.maximum(weights, 1 / count), [0.0]])
+        apart = without_the_unneeded(choices, choices.fit(allowed, start))
+        weights = apart if choices.explains_better(apart, weights) else weights
+    return weights, weighing.ndcg(weights)
+
+
+def _by_item(weight: float, cold: float | None, mask: Bools | None) -> Float32s:
+    if mask is None:
+        return np.asarray(weight, dtype=np.float32)
+    return np.where(mask, cold or 0.0, weight).astype(np.float32)
+
+
+def _cold_items(parts: Mapping[str, Part]) -> Bools:
+    scorer = parts[COLD_PART].scorer
+    if not isinstance(scorer, ColdItems):
+        raise TypeError(f"{COLD_PART} is a {type(scorer).__name__}")
+    return scorer.mask
+
+
+def _named(parts: Mapping[str, Part], values: Float64s) -> dict[str, float]:
+    return {name: float(value) for name, value in zip(parts, values, strict=True)}

@@ -8,7 +8,9 @@ from typing import Final
 from clients.data.dataset import Catalogue, Histories
 from clients.evaluation.ranking import Scorer
 from clients.recommenders.base import Recommender, Storable
+from clients.recommenders.cold_items import ColdItems
 from clients.recommenders.distributions import Part
+from clients.recommenders.fusion import COLD_PART
 from clients.recommenders.item_knn import ItemKNN
 from clients.recommenders.popularity import Popularity
 from clients.recommenders.tfidf import TfIdf
@@ -32,6 +34,7 @@ LOCAL_PARTS: Final[dict[str, Callable[[], Storable]]] = {
     "transitions": Transitions,
     "recent_item_knn": lambda: ItemKNN(decay=0.8),
     "tfidf": TfIdf,
+    COLD_PART: ColdItems,
 }
 """Parts of the fusion beside the behaviour model; see docs/evaluation.md for their choice."""
 
@@ -51,5 +54,8 @@ def fusion_parts(local: Mapping[str, Recommender], models: Mapping[str, Scorer])
     models
         Behaviour and content models by part.
     """
-    shares = {name: Part(recommender, "shares") for name, recommender in local.items()}
+    shares = {
+        name: Part(recommender, "offset" if name == COLD_PART else "shares")
+        for name, recommender in local.items()
+    }
     return {**shares, **{name: Part(model, "logits") for name, model in models.items()}}

@@ -1,4 +1,4 @@
-"""What validation users say about the weights of a fusion: likelihoods, and who is left out.
+"""What validation users say about the weights of a fusion.
 
 Weights are those under which users' next items are most likely in the whole catalogue. Of a large
 one, each target is compared with the `CANDIDATES` / 2 items that the parts together like best and
@@ -9,22 +9,18 @@ their weights ranked worse, because they say little about the top of the list.)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import optimize
 
 from clients.data.dataset import Float64s, Int64s
 from clients.evaluation.metrics import ndcg
 from clients.evaluation.ranking import pessimistic_ranks
 from clients.evaluation.split import Fold
 from clients.recommenders.base import Float32s
-from clients.recommenders.distributions import Part, log_sum_exp
-
-Bools = NDArray[np.bool_]
+from clients.recommenders.choices import Bools, Choices, told_apart
+from clients.recommenders.distributions import Part
 
 CANDIDATES: Final = 2048
 """Items that a target is compared with; all of a catalogue that has no more. Even."""
@@ -33,6 +29,8 @@ MEMORY: Final = 200 << 20
 ROOM: Final = 10
 """Parts that memory is kept for, so that a fusion with the federation's parts and one without look
 at the same users."""
+ENOUGH: Final = 20
+"""Validation users whose target is cold, or warm, below which no items are told apart."""
 BATCH: Final = 64 << 20
 """Bytes of log-probabilities of whole catalogues held at once."""
 
@@ -44,13 +42,18 @@ class Weighing:
     ----------
     parts
         K parts, fitted without the validation items.
+    cold
+        (N,) whether each item is one that nobody has met; None tells no items apart.
     validation
         More than `MEMORY` holds are drawn from it with `seed`, as candidates are.
     """
 
-    def __init__(self, parts: Mapping[str, Part], validation: Fold, seed: int) -> None:
+    def __init__(
+        self, parts: Mapping[str, Part], cold: Bools | None, validation: Fold, seed: int
+    ) -> None:
         self._parts = list(parts.values())
         self._items = self._parts[0].log_probabilities(validation.contexts.take([0])).shape[1]
+        self._cold = np.zeros(self._items, dtype=np.bool_) if cold is None else cold
         self._random = np.random.default_rng(seed)
         fitting = max(1, MEMORY // (4 * max(len(parts), ROOM) * min(self._items, CANDIDATES)))
         self.fold = validation.sample(fitting, seed)
@@ -60,13 +63,22 @@ class Weighing:
         """(K,) NDCG@10 of each part."""
 
     def ndcg(self, weights: Float64s) -> float:
-        """NDCG@10 of the fusion, over the whole catalogue."""
+        """NDCG@10 of the fusion, over the whole catalogue; `weights` as in `Choices`."""
         found = np.zeros(len(self.fold))
-        used = [(part, w) for part, w in zip(self._parts, weights, strict=True) if w]
+        warm, cold, offset = told_apart(weights, len(self._parts))
+        by_item = np.where(self._cold, cold[:, None], warm[:, None]).astype(np.float32)
+        used = [(p, w) for p, w in zip(self._parts, by_item, strict=True) if w.any()]
+        added = (offset * self._cold).astype(np.float32)
         for rows, fold in self._batches():
-            logs = [np.float32(w) * p.log_probabilities(fold.contexts) for p, w in used]
-            found[rows] = _ndcg(np.sum(logs, axis=0), fold)
+            logs = [w * part.log_probabilities(fold.contexts) for part, w in used]
+            found[rows] = _ndcg(np.sum(logs, axis=0) + added, fold)
         return float(found.mean())
+
+    @property
+    def has_both_kinds(self) -> bool:
+        """Whether enough users chose warm items, and enough cold ones, to weigh them apart."""
+        chosen = self.choices.own_cold
+        return bool(min(chosen.sum(), (~chosen).sum()) >= ENOUGH)
 
     def _look(self, alone: Float64s) -> Choices:
         """One pass over whole catalogues; fills `alone` (K, B) and keeps the candidates."""
@@ -93,6 +105,8 @@ class Weighing:
             logs=np.take_along_axis(logs, columns[None], axis=2),
             own=logs[:, users, fold.targets],
             shift=np.where(open_, shift, -np.inf).astype(np.float32),
+            cold=self._cold[columns],
+            own_cold=self._cold[fold.targets],
         )
 
     def _candidates(self, liked: Float32s) -> tuple[Int64s, float]:
@@ -113,80 +127,6 @@ class Weighing:
         for start in range(0, len(self.fold), size):
             rows = np.arange(start, min(start + size, len(self.fold)))
             yield slice(start, start + len(rows)), self.fold.take(rows)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choices:
-    """What K parts say of B users' candidates.
-
-    Attributes
-    ----------
-    logs
-        (K, B, C) log-probabilities of the candidates.
-    own
-        (K, B) of the targets.
-    shift
-        (B, C) logarithm of how many items each stands for; minus infinity for what is no candidate.
-    """
-
-    logs: Float32s
-    own: Float32s
-    shift: Float32s
-
-    @classmethod
-    def joined(cls, parts: Sequence[Choices]) -> Choices:
-        """Of all users of `parts`."""
-        return cls(
-            logs=np.concatenate([one.logs for one in parts], axis=1),
-            own=np.concatenate([one.own for one in parts], axis=1),
-            shift=np.concatenate([one.shift for one in parts]),
-        )
-
-    def fit(self, allowed: Bools, start: Float64s | None = None) -> Float64s:
-        """(K,) weights that make the targets most likely; zero where not `allowed`."""
-        bounds = [(0.0, None) if a else (0.0, 0.0) for a in allowed]
-        begin = np.ones(len(allowed)) / max(allowed.sum(), 1) if start is None else start
-        found = optimize.minimize(
-            self._loss, begin * allowed, jac=True, bounds=bounds, method="L-BFGS-B"
-        )
-        return np.where(found.x < 1e-6, 0.0, found.x)
-
-    def surprise(self, weights: Float64s) -> Float64s:
-        """(B,) negative log-likelihood of each user's target under `weights`."""
-        _, own, total = self._pooled(weights)
-        return total - own
-
-    def _loss(self, weights: Float64s) -> tuple[float, Float64s]:
-        """Mean negative log-likelihood and its gradient: E_pool[log p_k] - log p_k(target)."""
-        scores, own, total = self._pooled(weights)
-        pool = np.exp(scores - total[:, None].astype(np.float32))
-        expected = np.einsum("kbc,bc->k", self.logs, pool, optimize=True)
-        expected = expected + (self.own * (np.exp(own - total) - 1.0)).sum(axis=1)
-        return float((total - own).mean()), expected.astype(np.float64) / len(own)
-
-    def _pooled(self, weights: Float64s) -> tuple[Float32s, Float64s, Float64s]:
-        """(B, C) scores, (B,) scores of the targets and logarithm of everything summed."""
-        scores = np.tensordot(weights.astype(np.float32), self.logs, axes=1) + self.shift
-        own = weights @ self.own.astype(np.float64)
-        return scores, own, np.logaddexp(log_sum_exp(scores), own)
-
-
-def without_the_unneeded(choices: Choices, weights: Float64s) -> Float64s:
-    """Leave out, the lightest first, each part whose loss nobody would notice.
-
-    A part stays if, without it, targets are less likely by more than two standard errors of the
-    difference over users.
-    """
-    for index in np.argsort(weights):
-        if not weights[index] or np.count_nonzero(weights) == 1:
-            continue
-        allowed = weights > 0
-        allowed[index] = False
-        without = choices.fit(allowed, weights)
-        worse = choices.surprise(without) - choices.surprise(weights)
-        if worse.mean() <= 2 * worse.std() / np.sqrt(len(worse)):
-            weights = without
-    return weights
 
 
 def _seen(fold: Fold) -> tuple[Int64s, Int64s]:

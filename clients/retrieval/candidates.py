@@ -16,10 +16,10 @@ from typing import Final
 import numpy as np
 
 from clients.advice import Scores
-from clients.data.dataset import Float64s, Histories, Int64s
+from clients.data.dataset import Histories, Int64s
 from clients.recommenders.base import Float32s
 from clients.recommenders.distributions import log_sum_exp, mixing
-from clients.recommenders.fusion import Fusion
+from clients.recommenders.fusion import COLD_PART, Fusion, ItemWeights
 from clients.recommenders.local_parts import MODEL_PART
 from clients.recommenders.lookup import Lookup, Querying, Retrieving, distinct, summed
 from clients.retrieval.errors import UnusableIndexError
@@ -57,7 +57,7 @@ class IndexedScoring:
         self, fusion: Fusion, behaviour: ServedBehaviour, index: VectorIndex, config: ServingConfig
     ) -> None:
         self._fusion, self._index, self._config = fusion, index, config
-        self._parts: dict[str, tuple[Retrieving, float]] = {}
+        self._parts: dict[str, tuple[Retrieving, ItemWeights]] = {}
         self._models: dict[str, Querying] = {}
         for name, (part, weight) in fusion.parts.items():
             if isinstance(part.scorer, Querying):
@@ -97,31 +97,38 @@ class IndexedScoring:
 
     def _strongest(self, lookups: Mapping[str, Lookup]) -> Int64s:
         """The items for which the parts that read the history have most evidence together."""
-        size, most = len(self._index), self._config.candidates
-        rows = [(_NOTHING, _NO_VALUES)]
-        silent = []
+        most = self._config.candidates
+        rows, silent = [(_NOTHING, _NO_VALUES)], []
         for name, lookup in lookups.items():
             own, values = lookup.strongest()
-            scale, floor = mixing(np.array([lookup.total]), size)
-            gain = scale / floor, self._parts[name][1]
             if len(own):
-                rows.append((own, _gained(values, *gain)))
+                rows.append((own, self._gained(name, lookup, own, values)))
             else:
-                silent.append((lookup, gain))
+                silent.append(name)
         items, gains = summed(*(np.concatenate(column) for column in zip(*rows, strict=True)))
         if len(items) <= most:
             return items
-        for lookup, gain in silent:  # popularity: the same for all, but it tips the balance
-            gains += _gained(lookup.at(items), *gain)
+        for name in silent:  # popularity: the same for all, but it tips the balance
+            lookup = lookups[name]
+            gains += self._gained(name, lookup, items, lookup.at(items))
         return items[np.argpartition(-gains, most)[:most]]
+
+    def _gained(self, name: str, lookup: Lookup, items: Int64s, values: Float32s) -> Float32s:
+        """By how much a part's scores of `items` raise their sums, above no evidence at all."""
+        weight = self._parts[name][1].at(items)
+        if name == COLD_PART:
+            return np.asarray(weight * values, dtype=np.float32)
+        scale, floor = mixing(np.array([lookup.total]), len(self._index))
+        return np.asarray(weight * np.log1p((scale / floor).astype(np.float32) * values))
 
     def _most_popular(self) -> Int64s:
         """The items that those parts like best that read nothing of a history."""
         nobody = _nobody()
         everything = np.arange(len(self._index))
         scores = np.zeros(len(self._index))
-        for part, weight in self._parts.values():
-            scores += weight * part.lookup(nobody).at(everything)
+        for name, (part, weight) in self._parts.items():
+            if name != COLD_PART:  # what holds of half a catalogue finds nothing in it
+                scores += weight.at(everything) * part.lookup(nobody).at(everything)
         most = min(POPULAR, len(scores))
         return np.sort(np.argpartition(-scores, most - 1)[:most])
 
@@ -142,14 +149,16 @@ class _User:
         """Part → (K,) summand of each item's score."""
         found: dict[str, Float32s] = {}
         for name, (_, weight) in self.fusion.parts.items():
-            if name in self.lookups:
+            if name == COLD_PART:
+                logs = self.lookups[name].at(items)
+            elif name in self.lookups:
                 lookup = self.lookups[name]
                 scale, floor = mixing(np.array([lookup.total]), self.n_items)
                 logs = np.log(lookup.at(items) * scale.astype(np.float32) + floor)
             else:
                 logs = self._logits(name, items) if logits is None else logits[name]
                 logs = logs - self.constants[name]
-            found[name] = (weight * logs).astype(np.float32)
+            found[name] = (weight.at(items) * logs).astype(np.float32)
         return found
 
     def _logits(self, name: str, items: Int64s) -> Float32s:
@@ -159,11 +168,6 @@ class _User:
             model.logits_of(query, items[start : start + PORTION]) for start in starts
         ]
         return np.concatenate([*rows, np.empty(0, dtype=np.float32)])
-
-
-def _gained(values: Float32s, scale: Float64s, weight: float) -> Float32s:
-    """By how much scores raise the logarithm of a probability."""
-    return np.asarray(weight * np.log1p(scale.astype(np.float32) * values), dtype=np.float32)
 
 
 def _nobody() -> Histories:

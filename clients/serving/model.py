@@ -34,16 +34,17 @@ class ServedModel:
         self.manifest = bundle.manifest
         self.vectors = bundle.personal.items.vectors.numpy()
         own = UserStates(bundle.personal, config.cached_users)
-        behaviour, weights = ServedBehaviour(bundle.personal, own), bundle.manifest.fusion.weights
+        behaviour, learned = ServedBehaviour(bundle.personal, own), bundle.weights
         lstms = bundle.lstms()
         models = scorers(lstms, bundle.contents()) | {MODEL_PART: behaviour}
         self.states: tuple[UserStates, ...] = (own,)
         """Of the node's own model, then of each other LSTM that has a weight."""
         for part, model in lstms.items():
-            if part != MODEL_PART and weights.get(part):
+            if part != MODEL_PART and part in learned.used:
                 self.states += (UserStates(model, config.cached_users),)
                 models[part] = ServedBehaviour(model, self.states[-1])
-        self._fusion = Fusion(fusion_parts(bundle.local, models), weights)
+        parts = fusion_parts(bundle.local, models)
+        self._fusion = Fusion(parts, learned.weights, learned.cold)
         self._content = _content_scorer(bundle)
         self._all = np.arange(bundle.manifest.items)
         self.indexed: IndexedScoring | None = None

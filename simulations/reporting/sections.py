@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from markupsafe import Markup
 
+from clients.recommenders.fusion import COLD_PART
 from simulations.reporting.curves import Phase, curves
 from simulations.reporting.plots import curves_plot, privacy_plot, uplift_plot
 from simulations.reporting.uplift import (
@@ -30,6 +33,8 @@ from simulations.results import (
     PlatformResults,
     Results,
 )
+
+COLD_ROW: Final = ", items nobody there has met"
 
 
 def uplift_view(results: Results) -> tuple[list[Uplift], Markup | None]:
@@ -97,9 +102,10 @@ def weights_table(results: Results) -> TableView:
     """Share of every part in each platform's fusion."""
     parts = in_order(part for p in results.platforms.values() for part in p.fusion_weights)
     rows = [
-        Row(name, [_weight(p.fusion_weights, part) for part in parts])
+        Row(name + suffix, [_weight(weights, part) for part in parts])
         for name, p in results.platforms.items()
-        if p.fusion_weights
+        for suffix, weights in (("", p.fusion_weights), (COLD_ROW, p.fusion_cold_weights))
+        if weights
     ]
     columns = ["platform", *(system_label(part) for part in parts)]
     return TableView("Share of each part, learned on the platform", columns, rows)
@@ -144,7 +150,7 @@ def _uplift_cells(uplift: Uplift) -> list[Cell]:
 
 
 def _weight(weights: dict[str, float], part: str) -> Cell:
-    total = sum(weights.values())
+    total = sum(weight for name, weight in weights.items() if name != COLD_PART)
     if part not in weights or not total:
         return Cell("–")
     share = weights[part] / total

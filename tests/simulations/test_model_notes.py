@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from clients.recommenders.fusion import FusionWeights
 from clients.training.tune_content import ContentModel
 from shared.models.config import ContentConfig
 from simulations.model_notes import discriminator_note, fusion_notes, without_discriminator
@@ -32,10 +33,19 @@ def test_the_twin_differs_in_the_discriminator_alone() -> None:
     assert plain.model_dump(exclude=same) == ContentConfig().model_dump(exclude=same)
 
 
+def _learned(weights: dict[str, float], cold: dict[str, float] | None = None) -> FusionWeights:
+    return FusionWeights(weights=weights, cold=cold or {}, ndcg=0.1, alone={}, users=9)
+
+
 def test_federated_parts_without_weight_are_named() -> None:
-    assert list(fusion_notes({"tfidf": 0.0, "released_lstm": 0.4})) == []
+    assert list(fusion_notes(_learned({"tfidf": 0.0, "released_lstm": 0.4}))) == []
     none = {"tfidf": 1.0, "released_lstm": 0.0, "partners_popularity": 0.0}
-    assert "nothing from the federation helps" in next(fusion_notes(none))
+    assert "nothing from the federation helps" in next(fusion_notes(_learned(none)))
     some = {"released_lstm": 0.4, "partners_popularity": 0.0}
-    assert next(fusion_notes(some)).endswith("weight zero: partners_popularity")
-    assert list(fusion_notes({"tfidf": 1.0})) == []  # a platform alone
+    assert next(fusion_notes(_learned(some))).endswith("weight zero: partners_popularity")
+    assert list(fusion_notes(_learned({"tfidf": 1.0}))) == []  # a platform alone
+
+
+def test_a_federated_part_that_weighs_on_cold_items_alone_is_not_called_useless() -> None:
+    weights = {"tfidf": 1.0, "released_lstm": 0.0}
+    assert list(fusion_notes(_learned(weights, cold={"released_lstm": 0.7}))) == []

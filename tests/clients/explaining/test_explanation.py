@@ -13,8 +13,9 @@ from clients.explaining.errors import NotOneUserError
 from clients.explaining.explanation import Explanation, explain
 from clients.recommenders.base import Recommender
 from clients.recommenders.behaviour import BehaviourScorer
+from clients.recommenders.cold_items import ColdItems
 from clients.recommenders.distributions import Part
-from clients.recommenders.fusion import Fusion
+from clients.recommenders.fusion import COLD_PART, Fusion
 from clients.recommenders.item_knn import ItemKNN
 from clients.recommenders.popularity import Popularity
 from clients.recommenders.tfidf import TfIdf
@@ -66,9 +67,12 @@ LOCAL: dict[str, Recommender] = {
 
 def fusion() -> Fusion:
     parts = {name: Part(scorer, "shares") for name, scorer in LOCAL.items()}
+    never_met = histories([0, 1, 2], [3])  # items 4 and 5 are cold, and weighed apart
+    parts[COLD_PART] = Part(ColdItems().fit(never_met, SHOP), "offset")
     return Fusion(
         {**parts, "lstm": Part(behaviour(), "logits")},
         {**dict.fromkeys(LOCAL, 0.4), "lstm": 0.7},
+        {**dict.fromkeys(LOCAL, 0.3), "lstm": 0.9, COLD_PART: -0.5},
     )
 
 

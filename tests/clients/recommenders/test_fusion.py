@@ -7,12 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clients.data.dataset import Histories
+from clients.data.dataset import Catalogue, Histories
+from clients.evaluation.metrics import ndcg
+from clients.evaluation.ranking import pessimistic_ranks
 from clients.evaluation.split import Fold
 from clients.recommenders import weighing
+from clients.recommenders.cold_items import ColdItems
 from clients.recommenders.distributions import Part
 from clients.recommenders.errors import NothingToFuseError
-from clients.recommenders.fusion import Fusion, learn_weights
+from clients.recommenders.fusion import COLD_PART, Fusion, FusionWeights, learn_weights
 
 ITEMS = 40
 
@@ -120,7 +123,7 @@ def test_the_gradient_of_the_weights_is_that_of_the_loss(monkeypatch: pytest.Mon
     fold = _fold(50, 1)
     parts = {"a": _hint(fold, 0.4, 2), "b": _hint(fold, 0.2, 3)}
     monkeypatch.setattr(weighing, "CANDIDATES", ITEMS // 2)
-    choices = weighing.Weighing(parts, fold, 0).choices
+    choices = weighing.Weighing(parts, None, fold, 0).choices
     point, step = np.array([0.7, 0.4]), 1e-2
     _, gradient = choices._loss(point)
     for k, one in enumerate(np.eye(2)):
@@ -137,3 +140,101 @@ def test_nothing_to_fuse_is_refused() -> None:
         learn_weights({"a": _noise(fold, 1)}, fold.take(np.array([], dtype=np.int64)))
     with pytest.raises(NothingToFuseError):
         Fusion({"a": _noise(fold, 1)}, {"a": 0.0})
+
+
+COLD = np.arange(ITEMS) >= ITEMS // 2
+
+
+def _cold_part() -> Part:
+    met = Histories(
+        users=("0",),
+        offsets=np.array([0, ITEMS // 2], dtype=np.int64),
+        items=np.flatnonzero(~COLD).astype(np.int32),
+        events=np.zeros(ITEMS // 2, dtype=np.int8),
+        times=np.zeros(ITEMS // 2),
+    )
+    names = ("",) * ITEMS
+    shop = Catalogue(
+        item_ids=tuple(str(i) for i in range(ITEMS)),
+        titles=names,
+        categories=names,
+        descriptions=names,
+    )
+    return Part(ColdItems().fit(met, shop), "offset")
+
+
+def _two_worlds(fold: Fold) -> dict[str, Part]:
+    """Counts that know warm items alone, and a text that is right about cold ones."""
+    counts = _hint(fold, 0.8, 2).scorer.scores(fold.contexts).copy()
+    counts[:, COLD] = 0.0
+    text = _hint(fold, 0.8, 3).scorer.scores(fold.contexts).copy()
+    text[:, ~COLD] = np.random.default_rng(4).random((len(fold), ITEMS // 2)) * 2
+    return {"counts": Part(Table(counts), "shares"), "text": Part(Table(text), "shares")}
+
+
+def test_cold_items_are_weighed_apart_where_that_pays_users_not_looked_at() -> None:
+    looked_at, others = _fold(800, 1), _fold(400, 2)
+    learned = learn_weights({**_two_worlds(looked_at), COLD_PART: _cold_part()}, looked_at)
+    together = learn_weights(_two_worlds(looked_at), looked_at)
+    assert learned.cold["text"] > learned.weights["text"]
+    assert not together.cold
+    parts = {**_two_worlds(others), COLD_PART: _cold_part()}
+    apart = _ndcg_of(parts, learned, others)
+    assert apart > _ndcg_of(parts, together, others) + 0.05
+
+
+def _ndcg_of(parts: dict[str, Part], learned: FusionWeights, fold: Fold) -> float:
+    scores = Fusion(parts, learned.weights, learned.cold).scores(fold.contexts)
+    scores[np.arange(len(fold)), fold.contexts.items] = -np.inf
+    return float(ndcg(pessimistic_ranks(scores, fold.targets), 10).mean())
+
+
+def test_a_part_that_says_the_same_of_all_cold_items_has_no_weight_on_them() -> None:
+    fold = _fold(800, 1)
+    learned = learn_weights({**_two_worlds(fold), COLD_PART: _cold_part()}, fold)
+    assert learned.weights["counts"] > 0
+    assert learned.cold["counts"] == 0
+    assert set(learned.cold) == {"counts", "text", COLD_PART}
+
+
+def test_cold_items_are_not_weighed_apart_where_it_makes_no_difference() -> None:
+    fold = _fold(800, 1)
+    parts = {"a": _hint(fold, 0.3, 2), "b": _hint(fold, 0.3, 3)}
+    learned = learn_weights({**parts, COLD_PART: _cold_part()}, fold)
+    assert learned.cold == {}
+    assert learned.weights == learn_weights(parts, fold).weights
+
+
+def test_nothing_is_told_apart_where_hardly_anybody_chose_a_cold_item() -> None:
+    fold = _fold(800, 1)
+    parts = {**_two_worlds(fold), COLD_PART: _cold_part()}
+    warm, cold = np.flatnonzero(~COLD[fold.targets]), np.flatnonzero(COLD[fold.targets])
+    assert learn_weights(parts, fold.take(np.concatenate([warm, cold[:19]]))).cold == {}
+    assert learn_weights(parts, fold.take(np.concatenate([warm, cold[:60]]))).cold
+
+
+def test_contributions_with_cold_items_apart_add_up_to_the_scores() -> None:
+    fold = _fold(20, 1)
+    parts = {"a": _hint(fold, 0.5, 2), COLD_PART: _cold_part()}
+    fusion = Fusion(parts, {"a": 0.7}, {"a": 0.0, COLD_PART: -1.5})
+    found = fusion.contributions(fold.contexts)
+    assert not found["a"][:, COLD].any()
+    assert (found[COLD_PART] == np.where(COLD, np.float32(-1.5), 0)).all()
+    np.testing.assert_allclose(fusion.scores(fold.contexts), found["a"] + found[COLD_PART])
+
+
+def test_the_gradient_with_cold_items_apart_is_that_of_the_loss() -> None:
+    fold = _fold(50, 1)
+    parts = {"a": _hint(fold, 0.4, 2), "b": _hint(fold, 0.2, 3)}
+    choices = weighing.Weighing(parts, COLD, fold, 0).choices
+    point, step = np.array([0.7, 0.4, 0.3, 0.9, -0.6]), 1e-2
+    _, gradient = choices._loss(point)
+    for k, one in enumerate(np.eye(5)):
+        ahead, behind = choices.surprise(point + step * one), choices.surprise(point - step * one)
+        slope = (ahead.mean() - behind.mean()) / (2 * step)
+        assert gradient[k] == pytest.approx(slope, rel=2e-2, abs=1e-4)
+
+
+def test_an_offset_alone_is_nothing_to_fuse() -> None:
+    with pytest.raises(NothingToFuseError):
+        Fusion({COLD_PART: _cold_part()}, {}, {COLD_PART: 1.0})

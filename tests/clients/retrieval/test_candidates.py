@@ -14,6 +14,7 @@ from clients.content_file import ContentPart
 from clients.data.dataset import Catalogue, Histories
 from clients.ranking.config import FreshnessConfig, RankingConfig
 from clients.ranking.request import Filters
+from clients.recommenders.fusion import COLD_PART
 from clients.recommenders.local_parts import (
     CONTENT_PART,
     FEDERATED_CONTENT_PART,
@@ -79,7 +80,7 @@ def bundle() -> Bundle:
         vectors=torch.tensor(vectors, dtype=torch.float32),
         bias=torch.tensor(RANDOM.normal(size=ITEMS), dtype=torch.float32),
     )
-    names = (*LOCAL_PARTS, MODEL_PART)
+    names = [name for name in (*LOCAL_PARTS, MODEL_PART) if name != COLD_PART]
     manifest = BundleManifest(
         format=1,
         created="2030-01-01T00:00:00+00:00",
@@ -94,6 +95,7 @@ def bundle() -> Bundle:
         parts=tuple(LOCAL_PARTS),
         fusion=FusionFacts(
             weights=dict(zip(names, (0.4, 0.5, 1.0, 0.6, 0.8), strict=True)),
+            cold={**dict(zip(names, (0.0, 0.0, 0.2, 1.1, 1.3), strict=True)), COLD_PART: 0.4},
             ndcg=0.0,
             alone=dict.fromkeys(names, 0.0),
             users=0,

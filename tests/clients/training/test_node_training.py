@@ -18,6 +18,7 @@ from clients.evaluation.metrics import ndcg
 from clients.evaluation.ranking import evaluate
 from clients.evaluation.split import leave_one_out
 from clients.home import NodeHome
+from clients.recommenders.fusion import COLD_PART
 from clients.recommenders.local_parts import CONTENT_PART, LOCAL_PARTS, MODEL_PART, UNTRAINED_PART
 from clients.training import node_training as module
 from clients.training.errors import NothingToLearnError
@@ -44,7 +45,7 @@ def test_a_training_publishes_a_bundle_that_loads(tmp_path: Path) -> None:
     assert BundleShelf(home.models).current == path
     loaded = load_bundle(path, identity_of(home).public_key(), catalogue_of())
     own = {MODEL_PART, UNTRAINED_PART, CONTENT_PART}
-    assert set(loaded.manifest.fusion.weights) == {*LOCAL_PARTS, *own}
+    assert set(loaded.manifest.fusion.weights) == {*LOCAL_PARTS, *own} - {COLD_PART}
     assert loaded.manifest.items == ITEMS
     assert loaded.manifest.start == "initial"
     assert bundle.fusion().scores(cyclic_platform(users=3)).shape == (3, ITEMS)

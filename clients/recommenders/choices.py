@@ -1,0 +1,177 @@
+"""The convex problem behind a fusion's weights: which of some candidates users chose.
+
+Weights θ are either K numbers, one a part, or 2K + 1: those for warm items, those for cold items
+and what is added to the score of every cold item.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize
+
+from clients.data.dataset import Float64s
+from clients.recommenders.base import Float32s
+from clients.recommenders.distributions import log_sum_exp
+
+Bools = NDArray[np.bool_]
+
+FURTHEST: Final = 20.0
+"""Most that a cold item is put ahead or behind, in nats: without a bound, one that nobody ever
+chose would go to infinity."""
+TOLERANCE: Final = 1e-7
+"""Relative changes of the loss that are not worth another step."""
+TRIAL_STEPS: Final = 10
+"""Steps from what was best with a weight to what is about best without it."""
+SAME: Final = 1e-3
+"""Differences of log-probabilities that are rounding."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """What K parts say of B users' candidates.
+
+    Attributes
+    ----------
+    logs
+        (K, B, C) log-probabilities of the candidates.
+    own
+        (K, B) of the targets.
+    shift
+        (B, C) logarithm of how many items each stands for; minus infinity for what is no candidate.
+    cold, own_cold
+        (B, C) and (B,) whether a candidate, and the target, is an item that nobody has met.
+    """
+
+    logs: Float32s
+    own: Float32s
+    shift: Float32s
+    cold: Bools
+    own_cold: Bools
+
+    @classmethod
+    def joined(cls, parts: Sequence[Choices]) -> Choices:
+        """Of all users of `parts`."""
+        return cls(
+            logs=np.concatenate([one.logs for one in parts], axis=1),
+            own=np.concatenate([one.own for one in parts], axis=1),
+            shift=np.concatenate([one.shift for one in parts]),
+            cold=np.concatenate([one.cold for one in parts]),
+            own_cold=np.concatenate([one.own_cold for one in parts]),
+        )
+
+    def fit(
+        self, allowed: Bools, start: Float64s | None = None, *, steps: int = 1000
+    ) -> Float64s:
+        """(K,) or (2K + 1,) weights that make the targets most likely; zero where not `allowed`.
+
+        Parameters
+        ----------
+        start
+            A guess, the better the fewer steps it takes.
+        steps
+            At most so many.
+        """
+        count = len(self.logs)
+        bounds = [(0.0, None) if a else (0.0, 0.0) for a in allowed]
+        if len(allowed) > count:
+            bounds[-1] = (-FURTHEST, FURTHEST)
+        begin = np.ones(len(allowed)) / max(allowed.sum(), 1) if start is None else start
+        found = optimize.minimize(
+            self._loss,
+            begin * allowed,
+            jac=True,
+            bounds=bounds,
+            method="L-BFGS-B",
+            options={"ftol": TOLERANCE, "maxiter": steps},
+        )
+        return np.where(np.abs(found.x) < 1e-6, 0.0, found.x)
+
+    def surprise(self, weights: Float64s) -> Float64s:
+        """(B,) negative log-likelihood of each user's target under `weights`."""
+        _, own, total = self._pooled(weights)
+        return total - own
+
+    def speak_of_cold(self) -> Bools:
+        """(K,) whether each part tells cold items from each other.
+
+        What holds of all cold items alike is said by their offset; counts know no more of them.
+        """
+        low = np.where(self.cold, self.logs, np.inf).min(axis=2)
+        high = np.where(self.cold, self.logs, -np.inf).max(axis=2)
+        return np.asarray((high - low > SAME).any(axis=1))
+
+    def explains_better(self, more: Float64s, fewer: Float64s) -> bool:
+        """Whether `more` weights are worth their number, for users not looked at.
+
+        Akaike's criterion (IEEE Trans. Automatic Control 19, 1974).
+        """
+        gained = 2 * float((self.surprise(fewer) - self.surprise(more)).sum())
+        extra = np.count_nonzero(more) - np.count_nonzero(fewer)
+        return gained > 2 * extra
+
+    def _loss(self, weights: Float64s) -> tuple[float, Float64s]:
+        """Mean negative log-likelihood and its gradient: E_pool[log p_k] - log p_k(target)."""
+        scores, own, total = self._pooled(weights)
+        pool = np.exp(scores - total[:, None].astype(np.float32))
+        missed = np.exp(own - total) - 1.0
+        slope = self._slope(pool, missed)
+        if len(weights) > len(self.logs):
+            cold_pool, cold_missed = pool * self.cold, missed * self.own_cold
+            cold = self._slope(cold_pool, cold_missed)
+            offset = cold_pool.sum(dtype=np.float64) + cold_missed.sum()
+            slope = np.concatenate([slope - cold, cold, [offset]])
+        return float((total - own).mean()), slope / len(own)
+
+    def _slope(self, pool: Float32s, missed: Float64s) -> Float64s:
+        expected = np.einsum("kbc,bc->k", self.logs, pool, optimize=True)
+        return np.asarray(expected + (self.own * missed).sum(axis=1), dtype=np.float64)
+
+    def _pooled(self, weights: Float64s) -> tuple[Float32s, Float64s, Float64s]:
+        """(B, C) scores, (B,) scores of the targets and logarithm of everything summed."""
+        warm, cold, offset = told_apart(weights, len(self.logs))
+        scores, own = self._scored(warm)
+        if len(weights) > len(self.logs):
+            cold_scores, cold_own = self._scored(cold)
+            scores = np.where(self.cold, cold_scores + np.float32(offset), scores)
+            own = np.where(self.own_cold, cold_own + offset, own)
+        scores += self.shift
+        return scores, own, np.logaddexp(log_sum_exp(scores), own)
+
+    def _scored(self, weights: Float64s) -> tuple[Float32s, Float64s]:
+        scores = np.tensordot(weights.astype(np.float32), self.logs, axes=1)
+        return scores, weights @ self.own.astype(np.float64)
+
+
+def told_apart(weights: Float64s, count: int) -> tuple[Float64s, Float64s, float]:
+    """(K,) weights for warm items, (K,) for cold ones, and what is added to these."""
+    if len(weights) == count:
+        return weights, weights, 0.0
+    return weights[:count], weights[count : 2 * count], float(weights[-1])
+
+
+def without_the_unneeded(choices: Choices, weights: Float64s) -> Float64s:
+    """Leave out, the lightest first, each weight whose loss nobody would notice.
+
+    A weight stays if, without it, targets are less likely by more than two standard errors of the
+    difference over users. What is added to cold items is no weight of a part, and stays.
+    """
+    count = len(choices.logs)
+    parts = np.arange(2 * count if len(weights) > count else count)
+    for index in parts[np.argsort(weights[parts])]:
+        if not weights[index] or np.count_nonzero(weights[parts]) == 1:
+            continue
+        allowed = weights != 0
+        allowed[len(parts) :] = True
+        allowed[index] = False
+        without = choices.fit(allowed, weights, steps=TRIAL_STEPS)
+        worse = choices.surprise(without) - choices.surprise(weights)
+        if worse.mean() <= 2 * worse.std() / np.sqrt(len(worse)):
+            weights = without
+    allowed = weights != 0
+    allowed[len(parts) :] = True
+    return choices.fit(allowed, weights)
