@@ -64,9 +64,7 @@ class Choices:
             own_cold=np.concatenate([one.own_cold for one in parts]),
         )
 
-    def fit(
-        self, allowed: Bools, start: Float64s | None = None, *, steps: int = 1000
-    ) -> Float64s:
+    def fit(self, allowed: Bools, start: Float64s | None = None, *, steps: int = 1000) -> Float64s:
         """(K,) or (2K + 1,) weights that make the targets most likely; zero where not `allowed`.
 
         Parameters

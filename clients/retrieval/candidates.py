@@ -3,8 +3,9 @@
 Candidates of a user are the items that the index finds for the query of each LSTM and of content
 models, those for which other parts have most evidence together, and the most popular ones. The
 summands are what the fusion of the whole catalogue would give, but for one constant a user and
-model: the probabilities of models are normalised over the candidates. The index holds the item
-vectors of the node's own model; other models find what is near in these and are then exact.
+model: the probabilities of models are normalised over the candidates and a sample of the rest,
+which is close, so that warm and cold items, weighed apart, stay comparable. The index holds the
+item vectors of the node's own model; other models find what is near in these and are then exact.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from clients.serving.states import ServedBehaviour
 
 POPULAR: Final = 1000
 """Most popular items that are candidates for everybody."""
+SAMPLE: Final = 512
+"""Items drawn at random, the same for everybody, that stand for all that are no candidates."""
 PORTION: Final = 1 << 14
 """Item vectors gathered at a time."""
 
@@ -68,6 +71,9 @@ class IndexedScoring:
                 raise UnusableIndexError(f"{name} cannot be asked about some items")
         self._finding = self._models or {MODEL_PART: behaviour}
         self._popular = self._most_popular()
+        size = len(index)
+        drawn = np.random.default_rng(0).choice(size, min(SAMPLE, size), replace=False)
+        self._sample: Int64s = np.sort(drawn)
 
     def score(self, histories: Histories) -> list[Scores]:
         """Candidates for each of B users, none of whom has an empty history."""
@@ -90,10 +96,20 @@ class IndexedScoring:
         models = {name: (model, queries[name]) for name, model in self._models.items()}
         user = _User(self._fusion, len(self._index), lookups, models)
         logits = {name: model.logits_of(query, items) for name, (model, query) in models.items()}
+        rest = np.setdiff1d(self._sample, items, assume_unique=True)
         user.constants = {
-            name: float(log_sum_exp(values[None])[0]) for name, values in logits.items()
+            name: self._normaliser(values, model.logits_of(query, rest))
+            for (name, (model, query)), values in zip(models.items(), logits.values(), strict=True)
         }
         return Scores(items, self._fusion.parts, user.summands(items, logits), user.summands)
+
+    def _normaliser(self, found: Float32s, rest: Float32s) -> float:
+        """About the logarithm of the sum over the catalogue, from candidates and some others."""
+        known, others = float(log_sum_exp(found[None])[0]), len(self._index) - len(found)
+        if not len(rest):
+            return known
+        stand_for = np.log(others / len(rest))
+        return float(np.logaddexp(known, log_sum_exp(rest[None])[0] + stand_for))
 
     def _strongest(self, lookups: Mapping[str, Lookup]) -> Int64s:
         """The items for which the parts that read the history have most evidence together."""
