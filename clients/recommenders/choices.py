@@ -110,7 +110,7 @@ class Choices:
         """
         gained = 2 * float((self.surprise(fewer) - self.surprise(more)).sum())
         extra = np.count_nonzero(more) - np.count_nonzero(fewer)
-        return gained > 2 * extra
+        return bool(gained > 2 * extra)
 
     def _loss(self, weights: Float64s) -> tuple[float, Float64s]:
         """Mean negative log-likelihood and its gradient: E_pool[log p_k] - log p_k(target)."""

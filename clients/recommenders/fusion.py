@@ -108,11 +108,15 @@ class Fusion:
         cold: Mapping[str, float] = NOTHING_APART,
     ) -> None:
         mask = _cold_items(parts) if cold else None
-        found = {
-            name: (parts[name], ItemWeights(_by_item(weights.get(name, 0.0), cold.get(name), mask)))
+        by_item = {
+            name: _by_item(weights.get(name, 0.0), cold.get(name, 0.0), mask)
             for name in {**weights, **cold}
         }
-        self._used = {name: pair for name, pair in found.items() if pair[1].values.any()}
+        self._used = {
+            name: (parts[name], ItemWeights(values))
+            for name, values in by_item.items()
+            if values.any()
+        }
         if not self._used.keys() - {COLD_PART}:
             raise NothingToFuseError("no part of the fusion has a weight")
 
@@ -184,10 +188,11 @@ def _best(weighing: Weighing, count: int) -> tuple[Float64s, float]:
     return weights, weighing.ndcg(weights)
 
 
-def _by_item(weight: float, cold: float | None, mask: Bools | None) -> Float32s:
+def _by_item(weight: float, cold: float, mask: Bools | None) -> Float32s:
+    """() or (N,) weights of a part on each item."""
     if mask is None:
         return np.asarray(weight, dtype=np.float32)
-    return np.where(mask, cold or 0.0, weight).astype(np.float32)
+    return np.where(mask, cold, weight).astype(np.float32)
 
 
 def _cold_items(parts: Mapping[str, Part]) -> Bools:
