@@ -237,7 +237,8 @@ def with_own_content() -> Bundle:
     """The same with the untrained LSTM and a content model of the node's own."""
     joined = with_a_release()
     weights = {**BUNDLE.manifest.fusion.weights, UNTRAINED_PART: 0.3, CONTENT_PART: 0.9}
-    fusion = BUNDLE.manifest.fusion.model_copy(update={"weights": weights})
+    cold = {**BUNDLE.manifest.fusion.cold, UNTRAINED_PART: 0.6, CONTENT_PART: 0.5}
+    fusion = BUNDLE.manifest.fusion.model_copy(update={"weights": weights, "cold": cold})
     manifest = BUNDLE.manifest.model_copy(update={"fusion": fusion})
     return replace(BUNDLE, manifest=manifest, untrained=joined.released, own_content=joined.content)
 

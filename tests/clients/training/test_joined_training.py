@@ -13,6 +13,7 @@ from clients.data.dataset import Histories
 from clients.evaluation.bootstrap import Interval
 from clients.gate import GateDecision
 from clients.home import NodeHome
+from clients.recommenders.fusion import COLD_PART
 from clients.recommenders.local_parts import (
     CONTENT_PART,
     FEDERATED_CONTENT_PART,
@@ -64,7 +65,7 @@ def test_the_bundle_holds_both_parts_of_the_release_beside_the_nodes_own_model(
     bundle = load_bundle(result.path, identity_of(home).public_key(), catalogue_of())
     assert bundle.manifest.start == plan.run_id
     assert {MODEL_PART, UNTRAINED_PART, *FEDERATED_PARTS} < set(bundle.manifest.fusion.weights)
-    assert set(bundle.parts()) == set(bundle.manifest.fusion.weights)
+    assert set(bundle.parts()) - {COLD_PART} == set(bundle.manifest.fusion.weights)
     assert bundle.released is not None
     assert bundle.content is not None
     np.testing.assert_array_equal(bundle.released.parameters, plan.split(model)[0])
