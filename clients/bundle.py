@@ -5,7 +5,7 @@
     manifest.json          what the model is, with the SHA-256 of each file; refers to one catalogue
     manifest.sig           Ed25519 signature of the node's own identity over the manifest
     personal.safetensors   behaviour model, item vectors with residuals, item biases
-    parts.safetensors      fitted local parts of the fusion
+    parts.safetensors      fitted local parts of the fusion, and those of the partners' statistics
     index.faiss            where the catalogue is large: an approximate index over the item vectors
     untrained.safetensors  the behaviour model at its public first weights
     released.safetensors   where a federated release takes part: its LSTM as it was released
@@ -46,6 +46,7 @@ from clients.recommenders.local_parts import (
     FEDERATED_CONTENT_PART,
     LOCAL_PARTS,
     MODEL_PART,
+    POOLED_PARTS,
     RELEASED_PART,
     UNTRAINED_PART,
     fusion_parts,
@@ -76,6 +77,8 @@ _NEEDS: Final = {
 """Part of the fusion → the file that it stands in, where that is one of its own."""
 BESIDE: Final = {CONTENT_PART: UNTRAINED_PART, FEDERATED_CONTENT_PART: RELEASED_PART}
 """Content model → the LSTM whose item vectors it reads: those without residuals."""
+_STORED: Final = {**LOCAL_PARTS, **POOLED_PARTS}
+"""Parts that stand in `PARTS`."""
 _LABEL: Final = "isthmus model bundle 1"
 _CATALOGUE_LABEL: Final = "isthmus catalogue 1"
 _MANIFEST_BYTES: Final = 1 << 20
@@ -155,7 +158,7 @@ class Bundle:
     personal
         The node's own behaviour model.
     local
-        Name → fitted local part.
+        Name → fitted local part; where the release has statistics, the parts made of these too.
     index
         Over the item vectors, where the catalogue is large.
     untrained
@@ -347,7 +350,7 @@ def _check_files(path: Path, manifest: BundleManifest) -> None:
     known = set(manifest.files) - {INDEX, *_NEEDS.values()} == {PERSONAL, PARTS}
     known &= all(_NEEDS.get(part, PARTS) in manifest.files for part in manifest.fusion.weights)
     known &= not manifest.fusion.cold or COLD_PART in manifest.parts
-    if not known or not set(manifest.parts) <= set(LOCAL_PARTS):
+    if not known or not set(manifest.parts) <= set(_STORED):
         problem = f"files {sorted(manifest.files)} and parts {sorted(manifest.parts)} are not known"
         raise CorruptBundleError(problem, where=str(path))
     for name, expected in manifest.files.items():
@@ -389,7 +392,7 @@ def _unpacked(tensors: Arrays, names: tuple[str, ...]) -> dict[str, Storable]:
     for full, array in tensors.items():
         name, _, key = full.partition("/")
         states[name][key] = array
-    return {name: LOCAL_PARTS[name]().restore(state) for name, state in states.items()}
+    return {name: _STORED[name]().restore(state) for name, state in states.items()}
 
 
 def bundle_name(manifest: BundleManifest) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from clients.commands.approve import approve
+from clients.commands.articles import app as articles
 from clients.commands.batch import batch
 from clients.commands.doctor import doctor
 from clients.commands.evaluate import evaluate
@@ -60,6 +61,7 @@ app.command()(metrics)
 
 app.add_typer(releases, name="releases")
 app.add_typer(keys, name="keys")
+app.add_typer(articles, name="articles")
 
 
 def main() -> None:

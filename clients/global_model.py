@@ -18,10 +18,11 @@ from safetensors.numpy import save
 from shared.errors import FederationError
 from shared.files import write_atomically
 from shared.initial_weights import read_initial
-from shared.optimiser import TENSORS, ServerState, advance
+from shared.optimiser import ServerState
 from shared.plan import TrainingPlan
 from shared.release_card import sum_digest
 from shared.secagg import VerifiedSum
+from shared.steps import first_step, next_state
 
 
 class ModelNeededError(FederationError):
@@ -73,7 +74,7 @@ class GlobalModel:
 
     @property
     def round(self) -> int:
-        """Number of rounds in the state."""
+        """Number of rounds in the state; less than 1 before the first (`shared.steps`)."""
         return self._round
 
     @property
@@ -100,24 +101,24 @@ class GlobalModel:
 
     def advance(self, total: VerifiedSum) -> None:
         """Compute the next state from a sum that this node has verified, and keep it."""
-        state = advance(self._state, total.vector, total.survivors, self._plan)
         number = self._round + 1
+        state = next_state(self._plan, number, self._state, total.vector, total.survivors)
         name = sum_digest(self._plan, number, total.vector, total.survivors)
         self._keep(number, state, LastSum(name, len(total.survivors)))
 
     def replace(self, number: int, vector: NDArray[np.float32]) -> None:
-        """Take over a received state (3 P,) of `number` rounds.
+        """Take over a received state (3 P and its statistics) after step `number`.
 
         Raises
         ------
         StateFormatError
         """
-        length = 3 * self._plan.parameters
+        length = 3 * self._plan.parameters + len(self._state.counts)
         if vector.dtype != np.float32 or vector.shape != (length,):
             raise StateFormatError(f"state is {vector.dtype}{vector.shape}, not float32({length},)")
         if not np.isfinite(vector).all():
             raise StateFormatError("state holds values that are not finite")
-        self._keep(number, ServerState.from_flat(vector), None)
+        self._keep(number, ServerState.from_flat(vector, self._plan.parameters), None)
 
     def _keep(self, number: int, state: ServerState, verified: LastSum | None) -> None:
         facts = {"round": str(number)}
@@ -128,7 +129,8 @@ class GlobalModel:
 
 
 def _begun(plan: TrainingPlan, initial: Path | None) -> tuple[int, ServerState]:
-    return 0, ServerState.start(plan, None if initial is None else read_initial(initial, plan))
+    weights = None if initial is None else read_initial(initial, plan)
+    return first_step(plan) - 1, ServerState.start(plan, weights)
 
 
 def _load(path: Path) -> tuple[int, ServerState, LastSum | None]:
@@ -136,7 +138,7 @@ def _load(path: Path) -> tuple[int, ServerState, LastSum | None]:
         with safe_open(path, framework="numpy") as file:
             facts = file.metadata() or {}
             verified = LastSum(facts["sum"], int(facts["cohort"])) if "sum" in facts else None
-            state = ServerState.from_tensors({name: file.get_tensor(name) for name in TENSORS})
+            state = ServerState.from_tensors({n: file.get_tensor(n) for n in file.keys()})  # noqa: SIM118
             return int(facts["round"]), state, verified
     except (OSError, KeyError, ValueError, SafetensorError) as error:
         raise ModelNeededError(f"kept state cannot be read: {error}", where=str(path)) from error

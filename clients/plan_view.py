@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from shared.plan import Partner, TrainingPlan
+from shared.statistics import StatisticsTerms
 
 
 def describe(plan: TrainingPlan, partner: Partner | None, spent: float, lifetime: float) -> str:
@@ -46,6 +47,8 @@ def _lines(
     for column in plan.model.modalities:
         yield f"  items        texts and the column {column.name} ({column.encoder})"
     yield f"  what is sent {_sent(plan)}"
+    if plan.statistics is not None:
+        yield f"  and before   {_statistics(plan.statistics)}"
     yield f"  privacy      {_privacy(plan, partner)}"
     yield f"  budget here  epsilon {spent:.3f} of {lifetime:g} spent over all plans so far"
 
@@ -56,6 +59,19 @@ def _sent(plan: TrainingPlan) -> str:
         f"a masked vector of {plan.parameters:,} numbers ({size / 1e6:.2f} MB) a round, "
         f"{' and '.join(plan.models)}; "
         f"only the sum over all partners can be read ({plan.aggregation.suite})"
+    )
+
+
+def _statistics(terms: StatisticsTerms) -> str:
+    what = (
+        f"{terms.clusters} public clusters of items"
+        if terms.clusters
+        else f"{terms.article_count:,} articles that partners share ({terms.articles[:16]})"
+    )
+    pairs = f", and pairs of {terms.pair_cells:,} of them" if "pairs" in terms.releases else ""
+    return (
+        f"masked and noised (multiplier {terms.noise_multiplier:g}, inside the same epsilon): how "
+        f"wanted {what} are{pairs}; only the sum over all partners can be read"
     )
 
 

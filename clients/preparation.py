@@ -7,6 +7,7 @@ vectors are made anew as well when another plan begins.
 
 from __future__ import annotations
 
+from clients.articles import Hashes
 from clients.budget import read_policy
 from clients.data.store import NodeStore
 from clients.evaluation.split import leave_one_out
@@ -15,6 +16,7 @@ from clients.identity import load_identity, public_bytes
 from clients.item_space import catalogue_vectors
 from clients.node_config import NodeConfig, read_node_config
 from clients.node_data import TrainingData
+from clients.public_ids import own_hashes
 from shared.files import write_atomically
 from shared.hashing import digest
 from shared.models.config import BehaviourConfig, EncoderChoice
@@ -36,17 +38,20 @@ def refresh_training(home: NodeHome, plan: TrainingPlan | None = None) -> bool:
     Raises
     ------
     IsthmusError
-        The store, its configuration, a feature column or the encoder cannot be used.
+        The store, its configuration, a feature column, the article key or the encoder cannot be
+        used.
     """
     if not (home.store / "current.json").exists():
         return False
     config = read_node_config(home)
     model, encoder = (plan.model, plan.encoder) if plan else _own_choice(config)
     made_from = home.training.with_suffix(".from")
-    seen = _fingerprint(home, model, encoder)
+    counted = plan is not None and plan.statistics is not None and not plan.statistics.clusters
+    hashes = own_hashes(home) if counted else None
+    seen = _fingerprint(home, model, encoder, hashes)
     if home.training.exists() and made_from.exists() and made_from.read_text() == seen:
         return False
-    prepare_training(home, model, encoder).save(home.training)
+    prepare_training(home, model, encoder, hashes).save(home.training)
     write_atomically(made_from, seen.encode(), private=True)
     return True
 
@@ -66,9 +71,14 @@ def announced_plan(start: bytes, home: NodeHome) -> TrainingPlan:
 
 
 def prepare_training(
-    home: NodeHome, model: BehaviourConfig, encoder: EncoderChoice
+    home: NodeHome, model: BehaviourConfig, encoder: EncoderChoice, hashes: Hashes | None = None
 ) -> TrainingData:
     """Training part of all histories, and vectors of all items.
+
+    Parameters
+    ----------
+    hashes
+        Keyed hash of each item's public id, for plans that count shared articles.
 
     Raises
     ------
@@ -80,7 +90,7 @@ def prepare_training(
     loaded = load_encoder(encoder.name, fingerprint=encoder.fingerprint or None)
     encoded = EncodingCache(loaded, home.encodings).encode(catalogue.texts())
     vectors = catalogue_vectors(encoded, store.features(), model)
-    return TrainingData.of(leave_one_out(histories).training, vectors)
+    return TrainingData.of(leave_one_out(histories).training, vectors, hashes)
 
 
 def _own_choice(config: NodeConfig) -> tuple[BehaviourConfig, EncoderChoice]:
@@ -88,11 +98,14 @@ def _own_choice(config: NodeConfig) -> tuple[BehaviourConfig, EncoderChoice]:
     return config.training.model, EncoderChoice(name=own.name, fingerprint=own.fingerprint)
 
 
-def _fingerprint(home: NodeHome, model: BehaviourConfig, encoder: EncoderChoice) -> str:
-    """Changes with the snapshot, node.toml, live events, opt-outs and what fixes item vectors."""
+def _fingerprint(
+    home: NodeHome, model: BehaviourConfig, encoder: EncoderChoice, hashes: Hashes | None
+) -> str:
+    """Changes with the store, node.toml, opt-outs, and what fixes item vectors and articles."""
     state = NodeStore(home).state
     files = [path.read_bytes() for path in (home.config, home.store / "current.json")]
     out = b"".join(sorted(state.opted_out()))
     space = (model.model_dump_json() + encoder.model_dump_json()).encode()
     live = str(len(state.events())).encode()
-    return digest("isthmus training data 2", *files, out, live, space).hex()
+    named = [] if hashes is None else [hashes.tobytes()]
+    return digest("isthmus training data 2", *files, out, live, space, *named).hex()

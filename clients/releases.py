@@ -19,9 +19,12 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from clients.approvals import Approvals
+from clients.articles import as_rows
 from clients.budget import read_policy
+from clients.counting import ArticleFile
 from clients.global_model import GlobalModel, LastSum
 from clients.home import NodeHome
+from clients.released_statistics import ReleasedStatistics
 from shared.documents import DocumentError, check_signature, read_document
 from shared.errors import FederationError
 from shared.files import read_json, write_atomically, write_json
@@ -34,6 +37,7 @@ from shared.release_card import (
     model_digest,
     plan_facts,
 )
+from shared.released_counts import empty_counts
 
 
 class ReleaseRefusedError(FederationError):
@@ -132,6 +136,23 @@ class ReleaseShelf:
             raise DamagedReleaseError("another model", where=str(path))
         return model
 
+    def statistics(self, release: Release) -> ReleasedStatistics:
+        """The private statistics that were released before a release's rounds; maybe none.
+
+        Raises
+        ------
+        DamagedReleaseError
+        """
+        path, plan = self._model(release.name), self._plan(release.card)
+        try:
+            kept = load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise DamagedReleaseError(type(error).__name__, where=str(path)) from error
+        counts = kept.get("counts", empty_counts(plan))
+        if counts.shape != empty_counts(plan).shape:
+            raise DamagedReleaseError("statistics of another plan", where=str(path))
+        return ReleasedStatistics(plan=plan, counts=counts, articles=_articles(kept))
+
     def put_out(self, name: str, reason: str) -> Release | None:
         """Stop using a release; returns the one that is used now.
 
@@ -164,14 +185,14 @@ class ReleaseShelf:
                 f"release {card.run_id} is out: {self._states()[card.run_id]}",
                 remedy="a release that is out stays out; the next run makes another",
             )
-        model, seen = self._own_model(card)
-        write_atomically(self._model(card.run_id), save({"model": model}), private=True)
+        own, seen = self._own_model(card)
+        write_atomically(self._model(card.run_id), save(own), private=True)
         write_atomically(self._card(card.run_id), card.model_dump_json(indent=1).encode())
         self._write({**self._states(), card.run_id: ""})
         return f"release {card.run_id} is in use: the model is the one at this node{seen}"
 
-    def _own_model(self, card: ReleaseCard) -> tuple[NDArray[np.float32], str]:
-        """The released model as this node has it itself, and what else was compared, in words."""
+    def _own_model(self, card: ReleaseCard) -> tuple[dict[str, NDArray[Any]], str]:
+        """Released model and statistics as this node has them; what was compared, in words."""
         known = Approvals(self._home.approvals).find(card.plan)
         if known.state not in ("by-hand", "by-policy") or known.plan.run_id != card.run_id:
             raise ReleaseRefusedError("the plan on the card is not approved here")
@@ -191,7 +212,14 @@ class ReleaseShelf:
                 remedy="tell the other partners: the coordinator shows different models",
             )
         seen = _checked_sum(card, own.verified) + _code(card)
-        return np.ascontiguousarray(model, dtype=np.float32), seen
+        kept: dict[str, NDArray[Any]] = {"model": np.ascontiguousarray(model, dtype=np.float32)}
+        if len(own.state.counts):
+            articles = ArticleFile(known.plan, self._home.run(card.run_id)).read()
+            kept |= {"counts": own.state.counts, "articles": as_rows(articles)}
+        return kept, seen
+
+    def _plan(self, card: ReleaseCard) -> TrainingPlan:
+        return Approvals(self._home.approvals).find(card.plan).plan
 
     def _withdraw(self, notice: Withdrawal) -> str:
         check_signature(notice, bytes.fromhex(read_policy(self._home).coordinator))
@@ -215,6 +243,10 @@ class ReleaseShelf:
 
     def _model(self, name: str) -> Path:
         return self._directory / f"{name}.safetensors"
+
+
+def _articles(kept: dict[str, NDArray[Any]]) -> tuple[bytes, ...]:
+    return tuple(row.tobytes() for row in kept.get("articles", ()))
 
 
 def _check_plan(card: ReleaseCard, plan: TrainingPlan) -> None:

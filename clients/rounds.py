@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from clients.approvals import Approvals
 from clients.budget import open_ledger
 from clients.contribution import Contribution
+from clients.counting import Counting
 from clients.global_model import GlobalModel, ModelNeededError
 from clients.home import NodeHome
 from clients.identity import public_bytes
@@ -31,6 +32,7 @@ from clients.training.device import HOST, Compute
 from shared.errors import FederationError
 from shared.files import write_atomically
 from shared.logs import facts
+from shared.optimiser import ServerState
 from shared.plan import Partner, TrainingPlan, read_plan
 from shared.privacy.ledger import Ledger
 from shared.secagg import (
@@ -45,7 +47,8 @@ from shared.secagg import (
 )
 from shared.secagg.bounds import scale_to_norm
 from shared.secagg.masks import available_threads
-from shared.start import Carried, RoundStart, session, session_policy
+from shared.start import Carried, RoundStart
+from shared.steps import can_begin, first_step, release_at, step_policy, step_session
 from shared.tracing import Fact, span
 from shared.wire import MASK, RELEASE, SHARE, START, SURVIVORS, UNMASK, MessageFormatError, Parcel
 
@@ -61,7 +64,7 @@ class NoSessionError(FederationError):
 
 
 class RoundOutOfRangeError(FederationError):
-    """A round beyond the plan, or round 0."""
+    """A round that the plan does not have, or pairs of articles before their popularity."""
 
     code = "FED-054"
 
@@ -214,6 +217,7 @@ class _Run:
         self._contribution = Contribution(
             plan, partner, node.data, self._directory, node.ledger, node.compute
         )
+        self._counting = Counting(plan, partner, node.data, self._directory, node.ledger)
         self._participant: Participant | None = None
         self._at = (0, 0)
 
@@ -228,11 +232,14 @@ class _Run:
         return self.plan.privacy is not None
 
     def start(self, start: RoundStart, parcel: Parcel) -> Parcel:
-        if not 1 <= start.round <= self.plan.rounds:
+        if not first_step(self.plan) <= start.round <= self.plan.rounds:
             raise RoundOutOfRangeError(f"round {start.round} of {self.plan.rounds}")
         self._take_model(start, parcel)
-        model = self._global.require(start.round).model
-        self._contribution.update(start.round, model)
+        state = self._global.require(start.round)
+        if not can_begin(self.plan, start.round, state):
+            raise RoundOutOfRangeError("pairs of articles whose popularity was not released")
+        self._counting.take_articles(start, parcel)
+        self._vector(start.round, state)
         if self._now_at() != (start.round, start.attempt) or self._participant is None:
             self._open(start.round, start.attempt)
         advert = self._now().advertise()
@@ -248,8 +255,7 @@ class _Run:
         except BadDealerError as error:
             return self._reply(COMPLAINT + error.complaint)
         number = self._at[0]
-        update = self._contribution.update(number, self._global.require(number).model)
-        update = scale_to_norm(update, self.plan.aggregation.update_norm)
+        update = self._vector(number, self._global.require(number))
         upload = participant.mask(
             update,
             noise_key=self._noise_key(number, update),
@@ -272,8 +278,23 @@ class _Run:
             self._global.advance(self._now().verify(parcel.body, parcel.vector))
             self._participant = None
             self._files.forget()
-            self._contribution.forget(self._at[0])
+            self._forget(self._at[0])
         return Parcel(b"")
+
+    def _vector(self, number: int, state: ServerState) -> NDArray[np.float32]:
+        """What this node adds to the sum of step `number`; made and charged once."""
+        release = release_at(self.plan, number)
+        if release is not None:
+            return self._counting.vector(release, state.counts)
+        update = self._contribution.update(number, state.model)
+        return scale_to_norm(update, self.plan.aggregation.update_norm)
+
+    def _forget(self, number: int) -> None:
+        release = release_at(self.plan, number)
+        if release is None:
+            self._contribution.forget(number)
+        else:
+            self._counting.forget(release)
 
     def _take_model(self, start: RoundStart, parcel: Parcel) -> None:
         if start.carried is Carried.STATE:
@@ -323,18 +344,18 @@ class _Run:
 
     def _terms(self) -> _Terms:
         number, attempt = self._at
-        policy = self._node.policy
-        partners = session_policy(self.plan).partners
+        policy, agreed = self._node.policy, step_policy(self.plan, number)
+        counts = release_at(self.plan, number) is not None  # as large as users are many
         return {
-            "policy": session_policy(self.plan),
-            "session": session(self.plan, number, attempt, self._global.require(number).model),
+            "policy": agreed,
+            "session": step_session(self.plan, number, attempt, self._global.require(number)),
             "identity": self._identity,
             "requirements": Requirements(
-                pinned=partners,  # held against the node's own pinned keys by the policy already
+                pinned=agreed.partners,  # held against the node's own pinned keys by the policy
                 min_partners=policy.min_cohort,
                 min_colluders=policy.min_colluders,
                 min_survivors=min(3, policy.min_cohort),
-                max_clip=policy.max_update_range,
+                max_clip=agreed.clip if counts else policy.max_update_range,
                 two_parties=policy.min_cohort == 2,
                 suites=policy.accepted_suites,
             ),

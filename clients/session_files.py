@@ -28,7 +28,7 @@ class SessionFiles:
 
     def save(self, number: int, attempt: int, snapshot: bytes) -> None:
         """Keep the snapshot of an attempt at round `number`."""
-        head = number.to_bytes(4, "little") + attempt.to_bytes(2, "little")
+        head = _place(number) + attempt.to_bytes(2, "little")
         write_atomically(self._snapshot, head + snapshot, private=True)
 
     def load(self) -> tuple[int, int, bytes] | None:
@@ -36,7 +36,8 @@ class SessionFiles:
         if not self._snapshot.exists():
             return None
         raw = self._snapshot.read_bytes()
-        return int.from_bytes(raw[:4], "little"), int.from_bytes(raw[4:6], "little"), raw[6:]
+        number = int.from_bytes(raw[:4], "little", signed=True)
+        return number, int.from_bytes(raw[4:6], "little"), raw[6:]
 
     def noise_key(self, number: int, update: NDArray[np.float32]) -> bytes:
         """Key of this node's share of distributed noise: the same in every attempt at a round.
@@ -45,8 +46,7 @@ class SessionFiles:
         """
         if not self._noise.exists():
             write_atomically(self._noise, os.urandom(32), private=True)
-        place = number.to_bytes(4, "little")
-        return derive(self._noise.read_bytes(), "noise", place, update.tobytes())
+        return derive(self._noise.read_bytes(), "noise", _place(number), update.tobytes())
 
     def forget_unless(self, number: int) -> None:
         """Delete what is of another round than `number`."""
@@ -58,6 +58,11 @@ class SessionFiles:
         """Delete snapshot and noise key."""
         self._snapshot.unlink(missing_ok=True)
         self._noise.unlink(missing_ok=True)
+
+
+def _place(number: int) -> bytes:
+    """Statistics have numbers up to 0."""
+    return number.to_bytes(4, "little", signed=True)
 
 
 def forget_other_runs(current: Path) -> None:

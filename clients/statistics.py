@@ -7,29 +7,27 @@ sends the same bytes again, so noise is never drawn twice for one charge.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
 
 from clients.contribution import OpenLedger
 from clients.data.dataset import Histories
 from shared.errors import PrivacyError
 from shared.files import write_atomically
+from shared.hashing import digest
 from shared.plan import Partner, TrainingPlan
 from shared.privacy.accounting import Budget
 from shared.privacy.ledger import Ledger
 from shared.privacy.noise import SecureGaussian
 from shared.privacy.spends import Release, Spend
 from shared.statistics import (
-    KEY_BYTES,
     ReleaseName,
     StatisticsTerms,
-    article_hash,
-    articles_digest,
     cluster_pair_sum,
     pair_sum,
     popularity_sum,
@@ -47,49 +45,11 @@ class NoStatisticsError(PrivacyError):
     code = "PRIV-300"
 
 
-class OtherArticlesError(PrivacyError):
-    """The list of shared articles is not the one that the plan fixes."""
-
-    code = "PRIV-301"
-    default_remedy = "get the list that belongs to this plan; counts would be added up wrongly"
-
-
-class ArticleKeyError(PrivacyError):
-    """The key under which partners compare articles is missing, too short or readable by others."""
-
-    code = "PRIV-302"
-    default_remedy = "agree on 32 random bytes among the partners, without the coordinator"
-
-
 class KeptStatisticsError(PrivacyError):
     """Statistics that this node counted and kept cannot be read."""
 
     code = "PRIV-303"
     default_remedy = "they cannot be counted again without a new charge; leave this plan's out"
-
-
-def read_article_key(path: Path) -> bytes:
-    """The partners' common key.
-
-    Raises
-    ------
-    ArticleKeyError
-        It is missing, of another length, or readable by others.
-    """
-    try:
-        key, mode = path.read_bytes(), path.stat().st_mode
-    except OSError as error:
-        raise ArticleKeyError(f"no article key: {error.strerror}", where=str(path)) from error
-    if len(key) != KEY_BYTES:
-        raise ArticleKeyError(f"{len(key)} bytes, not {KEY_BYTES}", where=str(path))
-    if mode & 0o077:
-        raise ArticleKeyError("others may read the article key", where=str(path))
-    return key
-
-
-def hashed_articles(key: bytes, public_ids: Sequence[str]) -> list[bytes]:
-    """Keyed hash of each item's public id, in the order of the catalogue."""
-    return [article_hash(key, public_id) for public_id in public_ids]
 
 
 class StatisticsContribution:
@@ -102,7 +62,7 @@ class StatisticsContribution:
     histories
         Training part of the histories.
     places
-        (N,) place of each item among what is counted, -1 for others (`article_places`,
+        (N,) place of each item among what is counted, -1 for others (`clients.articles`,
         `shared.models.clusters`).
     directory
         Where vectors are kept.
@@ -171,31 +131,26 @@ class StatisticsContribution:
         rank[frequent] = np.arange(len(frequent))
         places = rank[self._places[self._histories.items]]
         return self._released(
-            "pairs", lambda: pair_sum(self._histories.offsets, places, len(frequent))
+            "pairs",
+            lambda: pair_sum(self._histories.offsets, places, len(frequent)),
+            digest("isthmus pairs of 1", frequent.astype("<i8").tobytes()),
         )
 
     def _cluster_pairs(self) -> Float64s:
         items = self._histories.items.astype(np.int64)
         return cluster_pair_sum(self._histories.offsets, items, self._places, self._length)
 
-    def _released(self, name: ReleaseName, count: Callable[[], Float64s]) -> Float32s:
-        path, ledger = self._path(name), self._open_ledger()
+    def _released(
+        self, name: ReleaseName, count: Callable[[], Float64s], chosen: bytes = b""
+    ) -> Float32s:
+        path, ledger = kept_file(self._directory, name), self._open_ledger()
         spend = self._reserve(ledger, name)
         if not path.exists():
-            noisy = self._noised(count())
-            write_atomically(path, save({"vector": noisy}), private=True)
-        vector = _read(path)
+            noisy, facts = self._noised(count()), {"chosen": chosen.hex()}
+            write_atomically(path, save({"vector": noisy}, metadata=facts), private=True)
+        vector = _read(path, chosen)
         ledger.commit(spend, vector.tobytes())
         return np.asarray(self._plan.weight(self._partner) * vector, dtype=np.float32)
-
-    def forget(self) -> None:
-        """The sums are verified: delete vectors that only the sum protects."""
-        if self._plan.distributed:
-            for name in self._terms.releases:
-                self._path(name).unlink(missing_ok=True)
-
-    def _path(self, name: ReleaseName) -> Path:
-        return self._directory / f"statistics-{name}.safetensors"
 
     def _reserve(self, ledger: Ledger, name: ReleaseName) -> Spend:
         """The reservation of this release: the one that is there, or a new one."""
@@ -209,7 +164,7 @@ class StatisticsContribution:
     def _noised(self, exact: Float64s) -> Float32s:
         """`exact` with this node's noise; unchanged where secure aggregation adds its share.
 
-        The kept vector is private data then, and `forget` deletes it.
+        The kept vector is private data then; it is deleted once the sum is verified.
         """
         if self._plan.distributed:
             return exact.astype(np.float32)
@@ -217,36 +172,18 @@ class StatisticsContribution:
         return np.asarray(exact + self._terms.noise_multiplier * noise, dtype=np.float32)
 
 
-def article_places(
-    terms: StatisticsTerms, hashes: Sequence[bytes], articles: Sequence[bytes]
-) -> Int64s:
-    """(N,) place of each item among the shared articles that a plan fixes.
-
-    Parameters
-    ----------
-    hashes
-        Keyed hash of each item, by item index.
-    articles
-        The shared articles, in the plan's order.
-
-    Raises
-    ------
-    OtherArticlesError
-        `articles` is not the plan's list.
-    """
-    if articles_digest(articles) != terms.articles:
-        raise OtherArticlesError(f"a list of {len(articles)} articles with another digest")
-    return places_of(hashes, articles)
+def kept_file(directory: Path, name: ReleaseName) -> Path:
+    """Where the vector of a release is kept until the run's directory is cleared."""
+    return directory / f"statistics-{name}.safetensors"
 
 
-def places_of(hashes: Sequence[bytes], articles: Sequence[bytes]) -> Int64s:
-    """(N,) place of each item in the list of shared articles; -1 for items of this node alone."""
-    place = {article: number for number, article in enumerate(articles)}
-    return np.array([place.get(one, -1) for one in hashes], dtype=np.int64)
-
-
-def _read(path: Path) -> Float32s:
+def _read(path: Path, chosen: bytes) -> Float32s:
+    """The kept vector, if it was counted for the articles that are asked for now."""
     try:
-        return np.asarray(load_file(path)["vector"], dtype=np.float32)
-    except (OSError, KeyError, SafetensorError) as error:
+        with safe_open(path, framework="numpy") as file:
+            kept, facts = file.get_tensor("vector"), file.metadata() or {}
+    except (OSError, SafetensorError) as error:
         raise KeptStatisticsError(str(error), where=str(path)) from error
+    if facts.get("chosen") != chosen.hex():
+        raise KeptStatisticsError("pairs of other articles were counted", where=str(path))
+    return np.asarray(kept, dtype=np.float32)

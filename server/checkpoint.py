@@ -11,10 +11,9 @@ from __future__ import annotations
 
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from pydantic import Field
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load, save
 
@@ -67,8 +66,8 @@ class CheckpointManifest(SignedDocument):
     """Format of the checkpoint."""
     plan: Digest
     """Digest of the plan."""
-    round: Annotated[int, Field(ge=0)]
-    """Rounds in the state."""
+    round: int
+    """Rounds in the state; 0 and less before the first (`shared.steps`)."""
     files: dict[str, Digest]
     """Name of each file → its SHA-256."""
 
@@ -148,7 +147,7 @@ class Checkpoints:
         return len(unsigned)
 
     def rounds(self) -> list[int]:
-        """Round numbers with a checkpoint, in order."""
+        """Numbers with a checkpoint, in order; statistics before the first round included."""
         return stored_rounds(self._directory)
 
     def path(self, round_number: int) -> Path:
@@ -181,8 +180,9 @@ class Checkpoints:
 
 
 def stored_rounds(directory: Path) -> list[int]:
-    """Round numbers with a checkpoint in `directory`, in order; nothing is verified."""
-    return sorted(int(p.stem.split("-")[1]) for p in directory.glob("round-*.safetensors"))
+    """Numbers with a checkpoint in `directory`, in order; nothing is verified."""
+    files = directory.glob("round-*.safetensors")
+    return sorted(int(path.stem.removeprefix("round-")) for path in files)
 
 
 def _facts(path: Path) -> dict[str, str]:

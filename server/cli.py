@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from server.commands.approve import approve
+from server.commands.articles import articles
 from server.commands.init import init
 from server.commands.invite import invite
 from server.commands.releases import app as releases
@@ -20,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="The coordinator of a federation.",
 )
-for command in (init, invite, approve, revoke, start, status, rounds, resume):
+for command in (init, invite, approve, revoke, articles, start, status, rounds, resume):
     app.command()(command)
 app.add_typer(releases, name="releases")
 

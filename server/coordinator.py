@@ -10,6 +10,7 @@ from pathlib import Path
 
 from flwr.serverapp import Grid
 
+from server.articles import read_articles
 from server.attempts import Attempts
 from server.checkpoint import Checkpoints
 from server.exchange import exchange
@@ -19,9 +20,10 @@ from shared.errors import FederationError, IsthmusError
 from shared.initial_weights import read_initial
 from shared.keyfile import load_identity
 from shared.logs import facts
-from shared.optimiser import ServerState, advance
+from shared.optimiser import ServerState
 from shared.plan import TrainingPlan
 from shared.start import session_policy
+from shared.steps import can_begin, first_step, next_state
 from shared.tracing import Fact, span
 from shared.wire import RELEASE, START, UNMASK, Parcel
 
@@ -113,22 +115,38 @@ class Coordinator:
         ------
         RunFailedError, AttemptsExhaustedError
         """
-        number, state = self._checkpoints.newest() or (0, self._beginning())
-        if number == 0:
-            self._checkpoints.save(0, state)
+        before = first_step(self._plan) - 1
+        number, state = self._checkpoints.newest() or (before, self._beginning())
+        if number == before:
+            self._checkpoints.save(before, state)
         terms = (self._plan, self._signature, self._settings.deadlines, self._journal)
-        runner = RoundRunner(grid, *terms)
+        runner = RoundRunner(grid, *terms, read_articles(self._settings.directory, self._plan))
         opened = self._reopened(runner, number)
         for current in range(number + 1, self._plan.rounds + 1):
-            opened = self._round(runner, grid, current, state, opened)
-            if opened is not None:
-                total = opened.aggregate
-                state = advance(state, total.sum(), total.survivors, self._plan)
+            opened, state = self._step(runner, grid, current, state, opened)
             self._checkpoints.save(current, state)
             self._journal.forget_before(current)
         if opened is not None:
             self._publish(grid, opened)
         return state
+
+    def _step(
+        self,
+        runner: RoundRunner,
+        grid: Grid,
+        number: int,
+        state: ServerState,
+        previous: Opened | None,
+    ) -> tuple[Opened | None, ServerState]:
+        """A round, or a release of statistics before the first; nothing opened leaves the state."""
+        if not can_begin(self._plan, number, state):
+            logger.warning("pairs are not counted: the popularity of articles was lost")
+            return None, state
+        opened = self._round(runner, grid, number, state, previous)
+        if opened is None:
+            return None, state
+        total = opened.aggregate
+        return opened, next_state(self._plan, number, state, total.sum(), total.survivors)
 
     def _beginning(self) -> ServerState:
         weights = read_initial(self._settings.directory / "initial", self._plan)
@@ -212,7 +230,7 @@ class Coordinator:
 
     def _reopened(self, runner: RoundRunner, number: int) -> Opened | None:
         """The sum of the last finished round again, so that nodes can verify it after a restart."""
-        attempt = self._attempts.last(number) if number else None
+        attempt = self._attempts.last(number)
         if attempt is None or self._journal.load(number, attempt, UNMASK) is None:
             return None
         try:

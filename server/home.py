@@ -58,6 +58,11 @@ class CoordinatorHome:
         return self.root / "documents"
 
     @property
+    def article_lists(self) -> Path:
+        """Keyed hashes of the partners' articles, one file a partner."""
+        return self.root / "articles"
+
+    @property
     def link(self) -> Path:
         """The SuperLink's directory: database and logs."""
         return self.root / "link"

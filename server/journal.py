@@ -97,7 +97,7 @@ class Journal:
     def forget_before(self, number: int) -> None:
         """Delete the records of rounds before `number`."""
         for path in self._directory.glob("*.safetensors"):
-            if int(path.name.split("-")[0]) < number:
+            if int(path.name[:5]) < number:  # the sign of statistics' numbers is one of five
                 path.unlink(missing_ok=True)
 
     def _note(self, number: int, attempt: int, stage: str, replies: StageReplies) -> None:

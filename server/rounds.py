@@ -1,4 +1,4 @@
-"""One round: the stages of secure aggregation over Flower messages.
+"""One round, of training or of statistics: the stages of secure aggregation over Flower messages.
 
 The coordinator relays, counts and adds; it never sees an update, only masked vectors and, at the
 end, their sum. A node that refuses, fails or stays silent is out of the round; the round goes on
@@ -32,11 +32,14 @@ from shared.secagg import (
 )
 from shared.secagg.errors import TooFewSharesError
 from shared.secagg.masks import available_threads
-from shared.start import Carried, RoundStart, session, session_policy
+from shared.start import Carried, RoundStart
+from shared.statistics import Articles
+from shared.steps import step_policy, step_session
 from shared.tracing import Fact, span
 from shared.wire import MASK, SHARE, START, SURVIVORS, UNMASK, Parcel
 
 MODEL_NEEDED = "FED-051"
+ARTICLES_NEEDED = "FED-055"
 COMPLAINT = b"\x01"
 REVEAL_TRIES = 4
 """Requests for shares before a round is given up; nobody can repeat it afterwards."""
@@ -73,6 +76,7 @@ class RoundReport:
     """What an operator wants to know of a round; public facts only."""
 
     round: int
+    """0 and less are the statistics before the first round (`shared.steps`)."""
     attempt: int
     survivors: tuple[int, ...] = ()
     sum: str = ""
@@ -106,6 +110,8 @@ class RoundRunner:
         Seconds per stage.
     journal
         Where replies are recorded; an attempt that has records there goes on after them.
+    articles
+        The list of shared articles, for nodes that lack it, where the plan counts some.
     """
 
     def __init__(
@@ -115,10 +121,10 @@ class RoundRunner:
         signature: bytes,
         deadlines: Deadlines,
         journal: Journal,
+        articles: Articles | None = None,
     ) -> None:
         self._grid, self._plan, self._deadlines = grid, plan, deadlines
-        self._journal = journal
-        self._policy = session_policy(plan)
+        self._journal, self._articles = journal, articles
         self._signature, self._plan_bytes = signature, plan.canonical()
         self._nodes: dict[int, int] = {}
 
@@ -150,8 +156,9 @@ class RoundRunner:
     def _start(
         self, report: RoundReport, state: ServerState, previous: Opened | None
     ) -> tuple[CollectingShares, Mapping[int, bytes]]:
-        model = session(self._plan, report.round, report.attempt, state.model)
-        adverts = CollectingAdverts(self._policy, model)
+        self._policy = step_policy(self._plan, report.round)
+        place = step_session(self._plan, report.round, report.attempt, state)
+        adverts = CollectingAdverts(self._policy, place)
         self._nodes = {}
 
         def receive(node: int, parcel: Parcel) -> None:
@@ -161,11 +168,14 @@ class RoundRunner:
 
         parcels = {n: self._greeting(report, n, previous) for n in self._grid.get_node_ids()}
         self._stage(report, START, parcels, receive, self._deadlines.training)
-        behind = [n for n, code in report.failures[START].items() if code == MODEL_NEEDED]
-        if behind:
-            full = Parcel(self._head(report, Carried.STATE), state.flat())
-            parcels = dict.fromkeys(behind, full)
-            self._stage(report, START, parcels, receive, self._deadlines.training, part="state")
+        for code, part, carried, vector in (
+            (MODEL_NEEDED, "state", Carried.STATE, state.flat()),
+            (ARTICLES_NEEDED, "articles", Carried.ARTICLES, self._articles),
+        ):
+            behind = [n for n, told in report.failures[START].items() if told == code]
+            if behind and vector is not None:
+                parcels = dict.fromkeys(behind, Parcel(self._head(report, carried), vector))
+                self._stage(report, START, parcels, receive, self._deadlines.training, part=part)
         stages, roster = adverts.close()
         return stages[0], roster
 

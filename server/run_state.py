@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from server.app import store_plan
+from server.article_lists import with_articles
+from server.articles import store_articles
 from server.home import CoordinatorHome
 from server.partners import AdmittedPartner, UnknownPartnerError, read_partners
 from shared.config import StrictModel, parse
@@ -68,6 +70,7 @@ def propose(home: CoordinatorHome, terms: Mapping[str, Any], *, replace: bool) -
     Raises
     ------
     UnfinishedRunError, PlanFileError, ProtocolMismatchError, ConfigError, InitialWeightsError
+    NothingSharedError, DocumentError
     """
     current = read_current(home)
     if current is not None and current.state != "finished" and not replace:
@@ -77,11 +80,13 @@ def propose(home: CoordinatorHome, terms: Mapping[str, Any], *, replace: bool) -
         raise PlanFileError(f"{reserved[0]!r} is set by the coordinator", remedy="remove it")
     partners = _chosen(home, terms.get("partners"))
     values = {**terms, "run_id": secrets.token_hex(16), "partners": partners}
-    plan = parse(TrainingPlan, values, where="plan")
+    plan, articles = with_articles(home, parse(TrainingPlan, values, where="plan"))
     weights = read_initial(home.initial, plan)
     if weights is not None:
         schema = behaviour_schema(plan.model)
         store_initial(home.run(plan.run_id) / "initial", schema, weights)
+    if articles:
+        store_articles(home.run(plan.run_id), articles)
     store_plan(home.run(plan.run_id), plan, plan.sign(load_identity(home.identity)))
     write_state(home, RunState(run_id=plan.run_id))
     write_json(home.current, {"run_id": plan.run_id})

@@ -66,7 +66,7 @@ def releases_view(home: CoordinatorHome) -> list[dict[str, Any]]:
     for directory in sorted(home.runs.glob("*/plan.json"), key=lambda p: p.stat().st_mtime_ns):
         plan, _ = load_plan(directory.parent)
         rounds = stored_rounds(directory.parent / "checkpoints")
-        if rounds and rounds[-1]:
+        if rounds and rounds[-1] > 0:
             releases.append(
                 {
                     "run_id": plan.run_id,
@@ -89,6 +89,6 @@ def _run(home: CoordinatorHome, state: RunState) -> dict[str, Any]:
         "run_id": state.run_id,
         "state": state.state,
         "problem": state.problem,
-        "round": done[-1] if done else 0,
+        "round": max(done[-1], 0) if done else 0,
         "rounds": plan.rounds,
     }

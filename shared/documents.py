@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -29,6 +29,8 @@ class DocumentError(FederationError):
 class SignedDocument(StrictModel):
     """A signed JSON document."""
 
+    max_bytes: ClassVar[int] = MAX_DOCUMENT_BYTES
+    """Longer files are not read."""
     version: Literal[1] = 1
     """Version of this format."""
     signature: Signature = ""
@@ -75,7 +77,7 @@ def read_document(model: type[Document], path: Path) -> Document:
     """
     try:
         raw = path.read_bytes()
-        values = json.loads(raw) if len(raw) <= MAX_DOCUMENT_BYTES else None
+        values = json.loads(raw) if len(raw) <= model.max_bytes else None
     except (OSError, ValueError) as error:
         raise DocumentError(f"cannot be read: {type(error).__name__}", where=str(path)) from error
     if not isinstance(values, dict):

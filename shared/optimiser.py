@@ -8,24 +8,30 @@ fixed order, rounded once to float32, so all parties get the same bytes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.plan import TrainingPlan
+from shared.released_counts import empty_counts
 
 Float32s = NDArray[np.float32]
 Float64s = NDArray[np.float64]
 
 TENSORS: Final = ("average", "model", "velocity")
 """Names of a state's vectors in files, coordinator's and nodes' alike."""
+COUNTS: Final = "counts"
+"""A further one, of plans with statistics only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerState:
-    """Global model and optimiser state after some rounds; all vectors are (d,) float32."""
+    """All that a run has opened so far: global model, optimiser state, statistics.
+
+    The model's vectors are (d,) float32.
+    """
 
     model: Float32s
     """The model from which the next round trains."""
@@ -33,6 +39,9 @@ class ServerState:
     """Momentum buffer (Hsu et al. 2019, FedAvgM)."""
     average: Float32s
     """Exponential average of the models; equal to `model` when averaging is off."""
+    counts: Float32s = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
+    """Statistics released before the first round (`shared.released_counts`); empty in plans
+    without any."""
 
     @classmethod
     def start(cls, plan: TrainingPlan, weights: Float32s | None = None) -> ServerState:
@@ -48,15 +57,17 @@ class ServerState:
         InitialWeightsError
         """
         model = plan.initial_model(weights)
-        return cls(model=model, velocity=np.zeros_like(model), average=model)
+        nothing = np.zeros_like(model)
+        return cls(model=model, velocity=nothing, average=model, counts=empty_counts(plan))
 
     def flat(self) -> Float32s:
-        """(3 d,) all vectors one after the other."""
-        return np.concatenate([self.model, self.velocity, self.average])
+        """(3 d + L,) all vectors one after the other."""
+        return np.concatenate([self.model, self.velocity, self.average, self.counts])
 
     def tensors(self) -> dict[str, Float32s]:
         """Name → vector, as files hold them."""
-        return {name: np.ascontiguousarray(getattr(self, name)) for name in TENSORS}
+        names = (*TENSORS, COUNTS) if len(self.counts) else TENSORS
+        return {name: np.ascontiguousarray(getattr(self, name)) for name in names}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Float32s]) -> ServerState:
@@ -67,23 +78,25 @@ class ServerState:
         KeyError
             A vector is missing.
         """
-        return cls(**{name: tensors[name] for name in TENSORS})
+        counts = {COUNTS: tensors[COUNTS]} if COUNTS in tensors else {}
+        return cls(**{name: tensors[name] for name in TENSORS}, **counts)
 
     def released(self, plan: TrainingPlan) -> Float32s:
         """(d,) the model that nodes serve: the average where the plan averages."""
         return self.average if plan.aggregation.averaging else self.model
 
     @classmethod
-    def from_flat(cls, vector: Float32s) -> ServerState:
-        """Inverse of `flat`; the caller has checked the length."""
-        model, velocity, average = np.split(vector.astype(np.float32, copy=False), 3)
-        return cls(model=model, velocity=velocity, average=average)
+    def from_flat(cls, vector: Float32s, parameters: int) -> ServerState:
+        """Inverse of `flat` for d = `parameters`; the caller has checked the length."""
+        cuts = [parameters, 2 * parameters, 3 * parameters]
+        model, velocity, average, counts = np.split(vector.astype(np.float32, copy=False), cuts)
+        return cls(model=model, velocity=velocity, average=average, counts=counts)
 
 
 def advance(
     state: ServerState, update_sum: Float64s, survivors: Iterable[int], plan: TrainingPlan
 ) -> ServerState:
-    """Apply one round and return the next state.
+    """Apply one round of training and return the next state.
 
     Parameters
     ----------
@@ -99,7 +112,8 @@ def advance(
     model = state.model + terms.server_learning_rate * velocity
     kept = terms.averaging
     average = kept * state.average.astype(np.float64) + (1.0 - kept) * model
-    return ServerState(
+    return replace(
+        state,
         model=model.astype(np.float32),
         velocity=velocity.astype(np.float32),
         average=average.astype(np.float32),

@@ -219,6 +219,12 @@ class TrainingPlan(StrictModel):
         return self
 
     @model_validator(mode="after")
+    def _statistics_are_private(self) -> Self:
+        if self.statistics is not None and self.privacy is None:
+            raise ValueError("statistics need privacy: counts leave no platform without noise")
+        return self
+
+    @model_validator(mode="after")
     def _item_spaces_agree(self) -> Self:
         if self.content is not None and self.content.model.item_dim != self.model.item_dim:
             raise ValueError("content.model.item_dim must be that of the behaviour model")

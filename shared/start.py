@@ -1,9 +1,10 @@
 """The first message of a round, and what binds everything after it.
 
-Layout, little-endian: ``round u32 | attempt u16 | vector u8 | signature 64 | plan length u32 |
-release length u32 | plan | release``. What the vector beside it is, the byte ``vector`` says:
-nothing, because the node computes the model itself; the previous round's sum in the ring, with
-`release` as its tag; or the whole server state, for a node that missed a round.
+Layout, little-endian: ``round i32 | attempt u16 | vector u8 | signature 64 | plan length u32 |
+release length u32 | plan | release``. Statistics before the first round have numbers up to 0
+(`shared.steps`). What the vector beside it is, the byte ``vector`` says: nothing, because the node
+computes the model itself; the previous round's sum in the ring, with `release` as its tag; the
+whole server state, for a node that missed a round; or the keyed hashes of the shared articles.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from shared.secagg import Session, SessionPolicy
 from shared.secagg.bounds import largest_norm
 from shared.wire import MessageFormatError
 
-_HEAD: Final = struct.Struct("<IHB64sII")
+_HEAD: Final = struct.Struct("<iHB64sII")
 MAX_RELEASE_BYTES: Final = 1 << 20
 ADAM_NOISE: Final = 0.2
 """Noise in one step of a node's Adam, in learning rates, at least.
@@ -37,6 +38,7 @@ class Carried(IntEnum):
     NOTHING = 0
     RING_SUM = 1
     STATE = 2
+    ARTICLES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

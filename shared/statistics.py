@@ -38,6 +38,8 @@ from shared.privacy.accounting import Mechanism
 Float32s = NDArray[np.float32]
 Float64s = NDArray[np.float64]
 Int64s = NDArray[np.int64]
+Articles = NDArray[np.uint64]
+"""(2 A,) keyed hashes of A articles, as they travel."""
 
 ReleaseName = Literal["popularity", "pairs"]
 ARTICLE_BYTES: Final = 16
@@ -75,7 +77,9 @@ class StatisticsTerms(StrictModel):
 
     @property
     def releases(self) -> tuple[ReleaseName, ...]:
-        """What is released, in this order."""
+        """What is released, in this order; nothing where nothing is shared."""
+        if not self.cells:
+            return ()
         return ("popularity", "pairs") if self.pair_cells > 1 else ("popularity",)
 
     @property
@@ -121,6 +125,17 @@ def shared_articles(lists: Iterable[Iterable[bytes]], colluders: int) -> tuple[b
 def articles_digest(articles: Sequence[bytes]) -> str:
     """SHA-256 (hex) of a list of shared articles, in its order."""
     return digest("isthmus articles 1", *articles).hex()
+
+
+def packed_articles(data: bytes) -> Articles | None:
+    """Hashes, one after the other, as they travel; None if these are no whole hashes."""
+    return None if len(data) % ARTICLE_BYTES else np.frombuffer(data, dtype="<u8")
+
+
+def unpacked_articles(packed: Articles) -> list[bytes]:
+    """The hashes in a vector that travelled."""
+    data = packed.astype("<u8").tobytes()
+    return [data[at : at + ARTICLE_BYTES] for at in range(0, len(data), ARTICLE_BYTES)]
 
 
 def popularity_sum(offsets: Int64s, places: Int64s, length: int, half_life: float) -> Float64s:

@@ -60,22 +60,26 @@ def statistics_cost(plan: TrainingPlan, release: ReleaseName) -> Cost:
     return _terms(plan).mechanism()
 
 
-def statistics_session(plan: TrainingPlan, release: ReleaseName, chosen: bytes) -> Session:
-    """The session of one release; its run id is its own, so no round of training shares its lock.
+def statistics_session(
+    plan: TrainingPlan, release: ReleaseName, attempt: int, state: bytes
+) -> Session:
+    """The session of one attempt at a release.
+
+    Its run id is its own, so that it shares no one-use lock with a round of training.
 
     Parameters
     ----------
-    chosen
-        What the release counts beyond the plan: empty for popularity, the places of the frequent
-        articles for pairs. Nodes that chose differently cannot complete the sum.
+    state
+        Digest of all that was released before: nodes that chose other articles for the pairs cannot
+        complete the sum.
     """
     name = release.encode()
     return Session(
         run_id=digest("isthmus statistics run 1", bytes.fromhex(plan.run_id), name)[:RUN_BYTES],
         round=0,
-        attempt=0,
+        attempt=attempt,
         plan_hash=plan.digest(),
-        model_hash=digest("isthmus statistics choice 1", name, chosen),
+        model_hash=digest("isthmus statistics state 1", name, state),
     )
 
 

@@ -16,9 +16,11 @@ from clients.home import NodeHome
 from clients.identity import create_identity, load_identity, public_bytes
 from clients.node_data import TrainingData
 from clients.policy import NodePolicy
+from clients.recommenders.pooled import PooledCounts
 from clients.rounds import Node, NodeRounds
 from clients.situation import OwnData, situation
 from server.app import PLAN, ReportFile, load_plan, store_plan
+from server.articles import store_articles
 from server.checkpoint import Checkpoints
 from server.coordinator import Coordinator, RunSettings
 from shared.errors import LabError
@@ -28,9 +30,10 @@ from shared.models.parameters import Float32s
 from shared.plan import Aggregation, ContentTerms, LocalSteps, Partner, PrivacyTerms, TrainingPlan
 from shared.privacy.accounting import Cost, epsilon, trusting_nobody
 from shared.progress import Step
+from shared.released_counts import releases_of
 from shared.start import session_policy
 from shared.statistics import StatisticsTerms
-from simulations.counting import Counting, PooledCounts
+from simulations.counting import Counting
 from simulations.grid import LocalGrid
 from simulations.lab_device import lab_compute
 from simulations.ray_engine import run_on_ray
@@ -151,18 +154,23 @@ class FederatedLab:
         if len(data) < 2:
             raise TooFewPlatformsError(f"{len(data)} platform")
         self._coordinator, self._nodes = directory / "coordinator", directory / "nodes"
-        self._task, self._data = task, data
-        self._counting = self._counts_of(directory, public_ids)
+        self._task = task
+        self._counting = self._counts_of(directory, data, public_ids)
+        self._data = self._counting.data if self._counting else list(data)
         self._keys = [self._identity(index) for index in range(len(data))]
         self._plan, self._signature = self._signed_plan()
 
-    def _counts_of(self, directory: Path, public_ids: Sequence[Sequence[str]]) -> Counting | None:
+    def _counts_of(
+        self,
+        directory: Path,
+        data: Sequence[TrainingData],
+        public_ids: Sequence[Sequence[str]],
+    ) -> Counting | None:
         terms = self._task.statistics
         if terms is None or self._task.privacy is None:
             return None
-        colluders = self._task.aggregation.colluders_among(len(self._data))
-        vectors = [data.vectors for data in self._data]
-        return Counting(directory, terms, self._task.names, public_ids, colluders, vectors)
+        colluders = self._task.aggregation.colluders_among(len(data))
+        return Counting(directory, terms, data, public_ids, colluders)
 
     @property
     def plan(self) -> TrainingPlan:
@@ -177,24 +185,17 @@ class FederatedLab:
         UnfinishedFederationError, RunFailedError, RayEngineError
         """
         self._write_policies()
-        counts = self._counted()
         if engine == "grid":
             self._run_on_grid(step)
         else:
             self._write_nodes()
             run_on_ray(self._coordinator, self._nodes, len(self._data))
-        return self._result(counts)
-
-    def _counted(self) -> dict[str, PooledCounts]:
-        """The plan's statistics: released once, then read."""
-        if self._counting is None:
-            return {}
-        nodes = {p.id: self._node(i) for i, p in enumerate(self._plan.partners)}
-        return self._counting.release(self._plan, nodes)
+        return self._result()
 
     def _run_on_grid(self, step: Step) -> None:
         nodes = [NodeRounds(self._node(index)) for index in range(len(self._data))]
-        total = self._task.rounds * len(nodes) * MESSAGES_A_ROUND
+        steps = self._task.rounds + len(releases_of(self._plan))
+        total = steps * len(nodes) * MESSAGES_A_ROUND
         done = 0
 
         def watch(_node: int, message: Message) -> Message:
@@ -209,15 +210,16 @@ class FederatedLab:
         observe = ReportFile(self._coordinator)
         Coordinator(self._plan, self._signature, settings, observe=observe).run(grid)
 
-    def _result(self, statistics: dict[str, PooledCounts]) -> FederatedResult:
+    def _result(self) -> FederatedResult:
         key = load_identity(self._identity_file)
         checkpoints = Checkpoints(self._coordinator / "checkpoints", self._plan.digest(), key)
         rounds = checkpoints.rounds()
         if not rounds or rounds[-1] < self._plan.rounds:
             problem = f"{rounds[-1] if rounds else 0} of {self._plan.rounds} rounds are done"
             raise UnfinishedFederationError(problem, where=str(self._coordinator))
-        policy = session_policy(self._plan)
-        released = [(r, checkpoints.load(r).released(self._plan)) for r in rounds]
+        policy, statistics = session_policy(self._plan), self._pooled(checkpoints)
+        trained = [number for number in rounds if number >= 0]
+        released = [(r, checkpoints.load(r).released(self._plan)) for r in trained]
         curve = [(r, self._plan.split(model)[0]) for r, model in released]
         return FederatedResult(
             released=curve[-1][1],
@@ -236,6 +238,17 @@ class FederatedLab:
                 for partner in self._plan.partners
             },
         )
+
+    def _pooled(self, checkpoints: Checkpoints) -> dict[str, PooledCounts]:
+        """By platform, what its node makes of the released statistics."""
+        if self._counting is None:
+            return {}
+        counts = checkpoints.load(self._plan.rounds).counts
+        found = {
+            partner.name: PooledCounts.of(self._plan, counts, self._counting.places(index))
+            for index, partner in enumerate(self._plan.partners)
+        }
+        return {name: pooled for name, pooled in found.items() if pooled is not None}
 
     def _situation(self, partner: Partner, counts: PooledCounts | None) -> str:
         histories = self._data[partner.id - 1].histories
@@ -283,6 +296,8 @@ class FederatedLab:
         key = create_identity(self._identity_file)
         plan = self._make_plan()
         signature = plan.sign(key)
+        if self._counting:
+            store_articles(self._coordinator, self._counting.articles)
         store_plan(self._coordinator, plan, signature)
         return plan, signature
 

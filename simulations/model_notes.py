@@ -10,21 +10,16 @@ from typing import Final
 
 from clients.recommenders.fusion import FusionWeights
 from clients.recommenders.local_parts import FEDERATED_PARTS as OF_A_RELEASE
+from clients.recommenders.local_parts import POOLED_PARTS
 from clients.training.content_health import content_health
 from clients.training.profiles import ProfileSet
 from clients.training.tune_content import ContentModel
 from shared.models.item_matrix import ItemMatrix
 from simulations.baselines import PERSONAL_PART
-from simulations.counting import POOLED_KNN, POOLED_POPULARITY
 from simulations.platforms import LabPlatform
 from simulations.recipe import ContentRecipe
 
-FEDERATED_PARTS: Final = (
-    *OF_A_RELEASE,
-    PERSONAL_PART,
-    POOLED_POPULARITY,
-    POOLED_KNN,
-)
+FEDERATED_PARTS: Final = (*OF_A_RELEASE, PERSONAL_PART, *POOLED_PARTS)
 """Parts of the fusion that a platform has from the federation."""
 
 

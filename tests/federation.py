@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from clients.app import make_app
+from clients.articles import Hashes
 from clients.data.dataset import Histories
 from clients.home import NodeHome
 from clients.node_data import TrainingData
@@ -29,7 +32,9 @@ HASTY = Deadlines(training=0.3, stage=0.3, pause=0.01)
 IMPATIENT = Gathering(all_seconds=0.0, enough_seconds=0.0, approval_seconds=0.0)
 
 
-def training_data(seed: int, users: int = 80, items: int = 30) -> TrainingData:
+def training_data(
+    seed: int, users: int = 80, items: int = 30, hashes: Hashes | None = None
+) -> TrainingData:
     """Random histories of 3 to 8 events."""
     random = np.random.default_rng(seed)
     lengths = random.integers(3, 9, users)
@@ -45,7 +50,7 @@ def training_data(seed: int, users: int = 80, items: int = 30) -> TrainingData:
         times=np.arange(total, dtype=np.float64),
         ordinal=True,
     )
-    return TrainingData.of(histories, vectors)
+    return TrainingData.of(histories, vectors, hashes)
 
 
 def policy(plan: TrainingPlan, **changes: object) -> NodePolicy:
@@ -90,10 +95,14 @@ class Federation:
         reply_fault: Fault | None = None,
         fresh: bool = False,
         patient: bool = False,
+        hashes: Mapping[int, Hashes] | None = None,
         **changes: object,
     ) -> None:
         self.plan, self.root, self.fresh, self.patient = plan, root, fresh, patient
         self.nodes = {p.id: node(plan, p.id, root, **changes) for p in plan.partners}
+        for number, own in (hashes or {}).items():
+            data = training_data(number, hashes=own)
+            self.nodes[number] = replace(self.nodes[number], data=data)
         self.rounds = {i: NodeRounds(n) for i, n in self.nodes.items()}
         self.reports: list[RoundReport] = []
         app = make_app(lambda context: self._resolve(context.node_id))

@@ -34,6 +34,7 @@ def train(
     from clients.home import NodeHome
     from clients.identity import load_identity
     from clients.node_config import read_node_config
+    from clients.public_ids import own_hashes
     from clients.training.bundle_health import bundle_health
     from clients.training.joined_training import train_from_release
     from clients.training.node_training import NodeTraining
@@ -62,6 +63,7 @@ def train(
                 progress,
                 features,
                 index_from,
+                own_hashes(node),
             )
             path, bundle, decision = joined.path, joined.bundle, joined.decision
             facts = {
@@ -95,7 +97,7 @@ def _facts(bundle: Bundle) -> dict[str, Any]:
 
 
 def _text(facts: dict[str, Any]) -> str:
-    from clients.recommenders.local_parts import FEDERATED_PARTS
+    from clients.recommenders.local_parts import FEDERATED_PARTS, POOLED_PARTS
 
     lines = [f"bundle: {facts['bundle']}"]
     if "gate" in facts:
@@ -114,7 +116,7 @@ def _text(facts: dict[str, Any]) -> str:
         lines.append(f"  items that nobody here has met are weighed apart: {offset:+.3f} added")
     if facts["unused"]:
         lines.append(f"  not used, since they do not help here: {', '.join(facts['unused'])}")
-    joined = [name for name in facts["parts"] if name in FEDERATED_PARTS]
+    joined = [name for name in facts["parts"] if name in (*FEDERATED_PARTS, *POOLED_PARTS)]
     if joined and set(joined) <= set(facts["unused"]):
         lines.append("  nothing from the federation helps here: its parts have weight zero")
     for name, health in facts["content_models"].items():

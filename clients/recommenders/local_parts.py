@@ -12,6 +12,12 @@ from clients.recommenders.cold_items import ColdItems
 from clients.recommenders.distributions import Part
 from clients.recommenders.fusion import COLD_PART
 from clients.recommenders.item_knn import ItemKNN
+from clients.recommenders.pooled import (
+    POOLED_KNN,
+    POOLED_POPULARITY,
+    PooledItemKNN,
+    PooledPopularity,
+)
 from clients.recommenders.popularity import Popularity
 from clients.recommenders.tfidf import TfIdf
 from clients.recommenders.transitions import Transitions
@@ -37,6 +43,11 @@ LOCAL_PARTS: Final[dict[str, Callable[[], Storable]]] = {
     COLD_PART: ColdItems,
 }
 """Parts of the fusion beside the behaviour model; see docs/evaluation.md for their choice."""
+POOLED_PARTS: Final[dict[str, Callable[[], Storable]]] = {
+    POOLED_POPULARITY: PooledPopularity,
+    POOLED_KNN: PooledItemKNN,
+}
+"""What a federation's private statistics add, where the release has some."""
 
 
 def fit_local_parts(histories: Histories, catalogue: Catalogue) -> dict[str, Storable]:

@@ -1,21 +1,22 @@
 """Training from a federated release, with the answer to whether joining was worth it.
 
 The node's own model is trained once. Its fusion is weighed twice on the same validation items:
-alone, and with what the federation adds beside it, the released LSTM as it is and the content
-model. A part that does not help gets no weight. The gate compares both fusions on the node's own
-hold-out; if the release makes the recommendations worse all the same, the node serves what it has
-alone and the release is out.
+alone, and with what the federation adds beside it: the released LSTM as it is, the content model,
+and what the partners counted together. A part that does not help gets no weight. The gate compares
+both fusions on the node's own hold-out; if the release makes the recommendations worse all the
+same, the node serves what it has alone and the release is out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from clients.approvals import Approvals
+from clients.articles import Hashes
 from clients.bundle import Bundle
 from clients.content_file import ContentPart
 from clients.data.dataset import Catalogue, Histories
@@ -73,6 +74,7 @@ def train_from_release(
     report: Reporter,
     features: Sequence[Features] = (),
     index_from: int = INDEX_FROM,
+    hashes: Hashes | None = None,
 ) -> JoinedTraining:
     """Train alone, weigh the current release beside it, publish the better one.
 
@@ -86,6 +88,8 @@ def train_from_release(
         Feature columns, for plans that name modalities.
     index_from
         See `NodeTraining`.
+    hashes
+        Keyed hash of each item's public id, for releases with statistics of shared articles.
 
     Raises
     ------
@@ -101,7 +105,9 @@ def train_from_release(
     encoder = load_encoder(plan.encoder)
     training = NodeTraining(home, catalogue, histories, encoder, shaped, features, index_from)
     ours = training.bundle(report)
-    theirs = training.bundle(report, _released(release, plan, shelf.model(release)))
+    counts = shelf.statistics(release).at_node(hashes)
+    released = replace(_released(release, plan, shelf.model(release)), counts=counts)
+    theirs = training.bundle(report, released)
     new, served = training.on_hold_out(theirs), training.on_hold_out(ours)
     decision = gate(new, served, training.hold_out(), seed=config.seed)
     chosen = theirs if decision.accepted else ours

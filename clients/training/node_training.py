@@ -43,10 +43,11 @@ from clients.personal_file import kept
 from clients.recommenders.base import Storable
 from clients.recommenders.fusion import Fusion, FusionWeights, learn_weights
 from clients.recommenders.local_parts import (
-    LOCAL_PARTS,
+    POOLED_PARTS,
     fit_local_parts,
     fusion_parts,
 )
+from clients.released_statistics import NodeStatistics
 from clients.retrieval.index import INDEX_FROM, index_of
 from clients.training.config import TrainingConfig
 from clients.training.device import Compute
@@ -74,16 +75,21 @@ class Released:
         (P,) float32 parameters of its LSTM.
     content
         Its content model, if it has one, as it was released.
+    counts
+        The private statistics of its run, if it has some that this node can read.
     """
 
     name: str
     behaviour: Float32s
     content: ContentPart | None = None
+    counts: NodeStatistics | None = None
 
     def key(self) -> str:
         """A name that stands for the parameters."""
         content = b"" if self.content is None else self.content.parameters.tobytes()
-        return digest("isthmus released models 1", self.behaviour.tobytes(), content).hex()[:32]
+        counts = [] if self.counts is None else self.counts.parts()
+        model = self.behaviour.tobytes()
+        return digest("isthmus released models 1", model, content, *counts).hex()[:32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +146,7 @@ class NodeTraining:
         self._catalogue, self._histories, self._features = catalogue, histories, features
         self._index_from = index_from
         self._known: _Own | None = None
+        self._counts: NodeStatistics | None = None
 
     def run(self, key: Ed25519PrivateKey, report: Reporter) -> tuple[Path, Bundle]:
         """Train what is left to train, publish the bundle, signed with `key`.
@@ -171,15 +178,18 @@ class NodeTraining:
         own = self._own(report)
         lstm, content = None, None
         if released is not None:
+            self._counts = released.counts
             lstm = untouched(self._config.model, released.behaviour, own.vectors)
             content = self._released_content(released, own.vectors, report)
+        counts = None if released is None else released.counts
         learned = contents(own.content, content)
         models = scorers(lstms(own.model, own.untrained, lstm), learned)
         work = self._work if released is None else self._work / released.key()
         title = "fusion weights" + (" with the release" if released else "")
-        weights = self._fuse(work / "weights.json", models, report.step(title))
-        manifest = self._manifest("initial" if released is None else released.name, weights)
-        local = self._local_of_all
+        weights = self._fuse(work / "weights.json", counts, models, report.step(title))
+        local = self._local_of_all | self._pooled(counts, self._histories)
+        start = "initial" if released is None else released.name
+        manifest = self._manifest(start, weights, tuple(local))
         return Bundle(
             manifest=manifest,
             personal=own.model,
@@ -204,7 +214,9 @@ class NodeTraining:
 
     def on_hold_out(self, bundle: Bundle) -> Fusion:
         """The fusion of a bundle with its local parts fitted without the hold-out's items."""
-        return replace(bundle, local=self._local_of_training).fusion()
+        counts = self._counts if set(POOLED_PARTS) & set(bundle.local) else None
+        local = self._local_of_training | self._pooled(counts, self._split.training)
+        return replace(bundle, local=local).fusion()
 
     @cached_property
     def _split(self) -> LeaveOneOut:
@@ -221,6 +233,13 @@ class NodeTraining:
     @cached_property
     def _local_of_all(self) -> dict[str, Storable]:
         return fit_local_parts(self._histories, self._catalogue)
+
+    def _pooled(self, counts: NodeStatistics | None, histories: Histories) -> dict[str, Storable]:
+        """What a release's statistics add to the local parts, fitted on `histories`."""
+        if counts is None or self._known is None:
+            return {}
+        parts = counts.pooled(self._known.vectors.numpy())
+        return {name: part.fit(histories, self._catalogue) for name, part in parts.items()}
 
     @cached_property
     def _work(self) -> Path:
@@ -306,15 +325,24 @@ class NodeTraining:
         step(1, 1)
         return ContentPart.load(path, start.config)
 
-    def _fuse(self, path: Path, models: Mapping[str, Scorer], step: Step) -> FusionWeights:
+    def _fuse(
+        self,
+        path: Path,
+        counts: NodeStatistics | None,
+        models: Mapping[str, Scorer],
+        step: Step,
+    ) -> FusionWeights:
         if not path.exists():
-            parts = fusion_parts(self._local_of_training, models)
+            local = self._local_of_training | self._pooled(counts, self._split.training)
+            parts = fusion_parts(local, models)
             learned = learn_weights(parts, self._split.validation, seed=self._config.seed)
             write_json(path, asdict(learned))
         step(1, 1)
         return FusionWeights(**read_json(path))
 
-    def _manifest(self, start: str, weights: FusionWeights) -> BundleManifest:
+    def _manifest(
+        self, start: str, weights: FusionWeights, local: tuple[str, ...]
+    ) -> BundleManifest:
         return BundleManifest(
             format=1,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -326,6 +354,6 @@ class NodeTraining:
             users=len(self._histories),
             events=len(self._histories.items),
             model=self._config.model,
-            parts=tuple(LOCAL_PARTS),
+            parts=local,
             fusion=FusionFacts(**asdict(weights)),
         )

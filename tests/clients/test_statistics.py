@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from clients.policy import PolicyRefusalError
-from clients.rounds import Node
-from clients.statistics import (
+from clients.articles import (
     ArticleKeyError,
-    KeptStatisticsError,
-    NoStatisticsError,
     OtherArticlesError,
-    StatisticsContribution,
     article_places,
     hashed_articles,
+    listed,
+    places_of,
     read_article_key,
 )
+from clients.policy import PolicyRefusalError
+from clients.rounds import Node
+from clients.statistics import KeptStatisticsError, NoStatisticsError, StatisticsContribution
 from shared.errors import PrivacyError
 from shared.plan import PrivacyTerms, TrainingPlan
 from shared.privacy.accounting import epsilon
@@ -28,7 +29,7 @@ from tests.federation import node
 from tests.plans import make_plan
 
 HASHES = hashed_articles(bytes(32), [f"gtin-{n}" for n in range(30)])
-ARTICLES = sorted(HASHES[:20])
+ARTICLES = listed(HASHES[:20])
 TERMS = StatisticsTerms(frequent=5, articles=articles_digest(ARTICLES), article_count=20)
 
 
@@ -36,7 +37,9 @@ def _plan(privacy: PrivacyTerms = PrivacyTerms(epsilon=8.0)) -> TrainingPlan:
     return make_plan(statistics=TERMS, privacy=privacy)
 
 
-def _contribution(plan: TrainingPlan, one: Node, articles: list[bytes]) -> StatisticsContribution:
+def _contribution(
+    plan: TrainingPlan, one: Node, articles: Sequence[bytes]
+) -> StatisticsContribution:
     directory = one.home.run(plan.run_id)
     directory.mkdir(parents=True, exist_ok=True)
     partner = plan.partners[0]
@@ -89,7 +92,7 @@ def test_a_release_beyond_the_plans_epsilon_is_refused_and_nothing_is_counted(
 
 
 def test_noise_has_the_deviation_of_the_plan(tmp_path: Path) -> None:
-    articles = sorted(hashed_articles(bytes(32), [f"other-{n}" for n in range(4000)]))
+    articles = listed(hashed_articles(bytes(32), [f"other-{n}" for n in range(4000)]))
     terms = TERMS.model_copy(update={"articles": articles_digest(articles), "article_count": 4000})
     plan = make_plan(statistics=terms)
     one = node(plan, 1, tmp_path, allow_statistics=True)
@@ -117,6 +120,12 @@ def test_a_damaged_vector_is_not_counted_again(one: Node) -> None:
         _contribution(_plan(), one, ARTICLES).popularity()
 
 
+def test_pairs_that_were_counted_for_other_articles_are_not_sent(one: Node) -> None:
+    _contribution(_plan(), one, ARTICLES).pairs(np.arange(5))
+    with pytest.raises(KeptStatisticsError, match="other articles"):
+        _contribution(_plan(), one, ARTICLES).pairs(np.arange(1, 6))
+
+
 def test_a_node_refuses_statistics_unless_its_policy_allows_them(tmp_path: Path) -> None:
     plan = _plan()
     strict = node(plan, 1, tmp_path)
@@ -142,3 +151,15 @@ def test_a_key_that_is_missing_short_or_readable_is_refused(tmp_path: Path) -> N
 
 def test_a_plan_with_statistics_is_another_plan() -> None:
     assert _plan().digest() != make_plan().digest()
+
+
+def test_an_item_without_a_public_id_is_no_article_whatever_the_list_says() -> None:
+    hashes = hashed_articles(bytes(32), ["4006381333931", " ", ""])
+    assert len(listed(hashes)) == 1
+    assert places_of(hashes, [bytes(16), *listed(hashes)]).tolist() == [1, -1, -1]
+
+
+def test_a_list_of_another_length_than_the_plans_is_refused() -> None:
+    terms = TERMS.model_copy(update={"article_count": 19})
+    with pytest.raises(OtherArticlesError):
+        article_places(terms, HASHES, ARTICLES)

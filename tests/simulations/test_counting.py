@@ -10,7 +10,6 @@ import pytest
 from shared.models.config import EncoderChoice
 from shared.plan import Aggregation, LocalSteps, PrivacyTerms
 from shared.statistics import StatisticsTerms
-from simulations.counting import POOLED_KNN, POOLED_POPULARITY, PooledCounts
 from simulations.federated import FederatedLab, FederatedTask
 from tests.federation import MODEL, training_data
 
@@ -36,32 +35,10 @@ def _lab(root: Path) -> FederatedLab:
 def test_statistics_are_released_once_and_stay_inside_the_plans_epsilon(tmp_path: Path) -> None:
     first = _lab(tmp_path).run("grid", lambda *_: None)
     again = _lab(tmp_path).run("grid", lambda *_: None)
+    assert first.reports == again.reports
     for name, shared in (("a", 27), ("b", 30), ("c", 27)):  # at two of the three at least
         one, other = first.statistics[name], again.statistics[name]
         assert np.array_equal(one.popularity, other.popularity)
         assert np.count_nonzero(one.places >= 0) == shared
         assert len(first.epsilon[name]) == 1
         assert 7 < first.epsilon[name][0] <= 8
-
-
-def test_pairs_become_a_part_only_where_some_are_believed() -> None:
-    counts = PooledCounts(
-        popularity=np.array([3.0, 2.0]),
-        places=np.array([1, -1, 0]),
-        frequent=np.array([0, 1]),
-        pairs=np.zeros((2, 2)),
-    )
-    assert set(counts.recommenders()) == {POOLED_POPULARITY}
-
-
-def test_pairs_are_looked_up_under_the_nodes_own_item_numbers() -> None:
-    from tests.clients.recommenders.small_data import catalogue, histories
-
-    counts = PooledCounts(
-        popularity=np.array([4.0, 4.0]),
-        places=np.array([1, -1, 0]),
-        frequent=np.array([0, 1]),
-        pairs=np.array([[0.0, 8.0], [8.0, 0.0]]),
-    )
-    knn = counts.recommenders()[POOLED_KNN].fit(histories(), catalogue("x", "y", "z"))
-    assert knn.scores(histories([2])).argmax() == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,15 +20,24 @@ from clients.recommenders.local_parts import (
     FEDERATED_CONTENT_PART,
     FEDERATED_PARTS,
     MODEL_PART,
+    POOLED_KNN,
+    POOLED_PARTS,
+    POOLED_POPULARITY,
     RELEASED_PART,
     UNTRAINED_PART,
 )
+from clients.released_statistics import NodeStatistics, ReleasedStatistics
 from clients.releases import ReleaseShelf
 from clients.training import joined_training as module
 from clients.training import node_training
 from clients.training.joined_training import JoinedTraining, NoReleaseError, train_from_release
+from shared.plan import TrainingPlan
+from shared.released_counts import Released, empty_counts, with_release
+from shared.statistics import StatisticsTerms
 from tests.clients.released import CONTENT, ENCODER, learned, plan_of, put_release
+from tests.clients.released import released as released_models
 from tests.clients.small_node import CONFIG, catalogue_of, identity_of, quiet
+from tests.clients.small_node import node_training as node_training_of
 from tests.clients.training.worlds import cyclic_platform
 
 SHORT = cyclic_platform(users=40, length=4)
@@ -46,6 +56,58 @@ def _train(
         quiet(),
         index_from=index_from,
     )
+
+
+def _counted(plan: TrainingPlan) -> NodeStatistics:
+    """Twenty of the platform's items are shared; their partners' users meet neighbours."""
+    counts = empty_counts(plan)
+    everybody = tuple(partner.id for partner in plan.partners)
+    wanted = np.full(20, 50.0, dtype=np.float32)
+    found = Released(vector=wanted, survivors=everybody)
+    counts = with_release(plan, counts, "popularity", found)
+    pairs = np.zeros((20, 20), dtype=np.float32)
+    pairs[np.arange(19), np.arange(1, 20)] = 40.0
+    vector = pairs[np.triu_indices(20, 1)]
+    found = Released(vector=vector, survivors=everybody)
+    counts = with_release(plan, counts, "pairs", found)
+    own = np.append(np.arange(20), np.full(10, -1))
+    return NodeStatistics(plan=plan, counts=counts, places=own)
+
+
+def test_what_partners_counted_joins_the_fusion_and_comes_back_with_the_bundle(
+    tmp_path: Path,
+) -> None:
+    home = NodeHome(tmp_path)
+    terms = StatisticsTerms(articles="ab" * 32, article_count=20, frequent=20)
+    plan = plan_of().model_copy(update={"statistics": terms})
+    training = node_training_of(home, SHORT)
+    released = replace(released_models(content=False), counts=_counted(plan))
+    ours, theirs = training.bundle(quiet()), training.bundle(quiet(), released)
+    assert set(theirs.local) - set(ours.local) == set(POOLED_PARTS)
+    assert theirs.weights.weights[POOLED_KNN] > 0
+    assert theirs.weights.ndcg > ours.weights.ndcg
+    lists = training.on_hold_out(theirs).scores(SHORT.take([0, 1]))
+    assert lists.shape == (2, 30)
+    path = training.publish(theirs, identity_of(home))
+    loaded = load_bundle(path, identity_of(home).public_key(), catalogue_of())
+    np.testing.assert_array_equal(
+        loaded.fusion().scores(SHORT.take([0, 1])), theirs.fusion().scores(SHORT.take([0, 1]))
+    )
+    assert set(training.on_hold_out(ours).contributions(SHORT.take([0]))).isdisjoint(POOLED_PARTS)
+
+
+def test_statistics_of_clusters_need_no_public_ids(tmp_path: Path) -> None:
+    terms = StatisticsTerms(clusters=5, frequent=5)
+    plan = plan_of().model_copy(update={"statistics": terms})
+    everybody = tuple(partner.id for partner in plan.partners)
+    found = Released(vector=np.full(5, 50.0, np.float32), survivors=everybody)
+    counts = with_release(plan, empty_counts(plan), "popularity", found)
+    shelf = ReleasedStatistics(plan=plan, counts=counts, articles=())
+    own = shelf.at_node(None)
+    assert own is not None
+    released = replace(released_models(content=False), counts=own)
+    bundle = node_training_of(NodeHome(tmp_path), SHORT).bundle(quiet(), released)
+    assert set(bundle.local) & set(POOLED_PARTS) == {POOLED_POPULARITY}
 
 
 def test_without_a_release_nothing_is_trained(tmp_path: Path) -> None:
