@@ -114,11 +114,13 @@ def _directory(home: CoordinatorHome, run_id: str) -> Path:
 
 
 def _smallest_cohort(directory: Path) -> int:
-    """Fewest survivors of a round; 0 if a round was lost."""
+    """Fewest survivors of a round of training; 0 if one was lost."""
     reports: list[dict[str, Any]] = read_json(directory / REPORTS)
     survivors: dict[int, int] = {}
     for report in reports:
         number = int(report["round"])
+        if number < 1:  # statistics are not in the model
+            continue
         survivors[number] = max(survivors.get(number, 0), len(report["survivors"]))
     return min(survivors.values(), default=0)
 
