@@ -199,7 +199,7 @@ class Bundle:
 
     def fusion(self) -> Fusion:
         """The ranking that users get."""
-        return Fusion(self.parts(), self.manifest.fusion.weights, self.manifest.fusion.cold)
+        return self.weights.fusion(self.parts())
 
 
 def lstms(

@@ -20,7 +20,7 @@ from clients.evaluation.ranking import Scorer
 from clients.personal_file import kept, load
 from clients.recommenders.behaviour import BehaviourScorer
 from clients.recommenders.distributions import Part
-from clients.recommenders.fusion import Fusion, FusionWeights, learn_weights
+from clients.recommenders.fusion import FusionWeights, learn_weights
 from clients.recommenders.local_parts import (
     CONTENT_PART,
     FEDERATED_CONTENT_PART,
@@ -362,7 +362,7 @@ class Run:
         learned = FusionWeights(**self._work.stage(f"weights.{system}.{platform.name}", learn))
         self._outcome.weights[platform.name, system] = learned
         self._outcome.add_notes(platform.name, fusion_notes(learned))
-        measured.measure(system, lambda: Fusion(parts, learned.weights, learned.cold))
+        measured.measure(system, lambda: learned.fusion(parts))
 
     def _model_path(self, system: str, platform: LabPlatform) -> Path:
         return self._work.directory("models") / f"{system}.{platform.name}.safetensors"

@@ -22,7 +22,7 @@ from clients.profile import Crowd, closest_interests, portrait
 from clients.ranking.config import RankingConfig
 from clients.ranking.facts import ItemFacts
 from clients.recommenders.content import OneContentScorer
-from clients.recommenders.fusion import Fusion, learn_weights
+from clients.recommenders.fusion import learn_weights
 from clients.recommenders.local_parts import (
     CONTENT_PART,
     MODEL_PART,
@@ -61,14 +61,16 @@ def rows(platform: LabPlatform) -> Iterator[dict[str, Any]]:
         }
         joined = models | {CONTENT_PART: taught}
         without, with_it = (fusion_parts(local, found) for found in (models, joined))
-        weights = learn_weights(with_it, stop, seed=seed).weights
-        plain = learn_weights(without, stop, seed=seed).weights
+        weights = learn_weights(with_it, stop, seed=seed)
+        plain = learn_weights(without, stop, seed=seed)
         yield {
             "seed": seed,
-            "weight": round(weights[CONTENT_PART], 3),
+            "weight": [
+                round(kind.get(CONTENT_PART, 0.0), 3) for kind in (weights.weights, weights.cold)
+            ],
             "alone": [_ndcg(one, judge) for one in (untaught.scorer(platform.vectors), taught)],
             "topic": [_on_topic(one, platform, judge) for one in (None, untaught, content)],
-            **_compared(Fusion(with_it, weights), Fusion(without, plain), judge, platform),
+            **_compared(weights.fusion(with_it), plain.fusion(without), judge, platform),
             "cpu": round(seconds / lstm_seconds, 2),
             "seconds": round(seconds, 1),
             "steps": content.steps,

@@ -72,6 +72,10 @@ class FusionWeights:
         """Parts that weigh nothing on any item."""
         return tuple(name for name in self.weights if name not in self.used)
 
+    def fusion(self, parts: Mapping[str, Part]) -> Fusion:
+        """`parts` under these weights; they may be fitted on more data than the weights were."""
+        return Fusion(parts, self.weights, self.cold)
+
 
 @dataclass(frozen=True, slots=True)
 class ItemWeights:

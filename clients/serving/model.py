@@ -9,7 +9,6 @@ from clients.bundle import Bundle, scorers
 from clients.data.dataset import Histories
 from clients.recommenders.base import Float32s
 from clients.recommenders.content import OneContentScorer
-from clients.recommenders.fusion import Fusion
 from clients.recommenders.local_parts import MODEL_PART, fusion_parts
 from clients.retrieval.candidates import IndexedScoring
 from clients.serving.config import ServingConfig
@@ -43,8 +42,7 @@ class ServedModel:
             if part != MODEL_PART and part in learned.used:
                 self.states += (UserStates(model, config.cached_users),)
                 models[part] = ServedBehaviour(model, self.states[-1])
-        parts = fusion_parts(bundle.local, models)
-        self._fusion = Fusion(parts, learned.weights, learned.cold)
+        self._fusion = learned.fusion(fusion_parts(bundle.local, models))
         self._content = _content_scorer(bundle)
         self._all = np.arange(bundle.manifest.items)
         self.indexed: IndexedScoring | None = None

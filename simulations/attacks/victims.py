@@ -38,7 +38,7 @@ class Lists:
     released, served
         (B,) rank of the item for each user: in the released model alone, and in what is served.
     weight
-        Of the release in the fusion.
+        Of the release in the fusion: on warm or on cold items, whichever is larger.
     decision
         The gate's, between the fusions with and without the release: what a node decides.
     alone
@@ -114,8 +114,9 @@ class Victim:
 
     def _fused(self, parts: Mapping[str, Part]) -> tuple[Fusion, float]:
         validation = self.platform.split.validation
-        learned = learn_weights(parts, validation, seed=self._world.seed).weights
-        return Fusion(parts, learned), learned.get(RELEASED_PART, 0.0)
+        learned = learn_weights(parts, validation, seed=self._world.seed)
+        kinds = (learned.weights, learned.cold)
+        return learned.fusion(parts), max(kind.get(RELEASED_PART, 0.0) for kind in kinds)
 
     def _ranks(self, scorer: Scorer, item: int) -> Int64s:
         """(B,) rank among what each user has not had; users who have had the item are left out."""
