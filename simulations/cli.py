@@ -21,6 +21,14 @@ app = typer.Typer(
     help="Federated cross-platform recommendation as an experiment on one machine.",
 )
 
+RecipeName = Annotated[
+    str, typer.Argument(metavar="RECIPE", help="A shipped recipe, or the path of a TOML file.")
+]
+Data = Annotated[Path | None, typer.Option(help="Folder with the data; for recipes that read one.")]
+Sets = Annotated[list[str] | None, typer.Option("--set", help="key=value, any number of times.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything that is not privacy.")]
+Restart = Annotated[bool, typer.Option("--restart", help="Discard what OUT holds already.")]
+
 
 class Engine(StrEnum):
     """What carries the messages between the coordinator and the nodes."""
@@ -31,24 +39,18 @@ class Engine(StrEnum):
 
 @app.command()
 def run(
-    recipe: Annotated[str, typer.Argument(help="A shipped recipe, or the path of a TOML file.")],
-    data: Annotated[
-        Path | None, typer.Option(help="Folder with the data; for recipes that read one.")
-    ] = None,
+    recipe: RecipeName,
+    data: Data = None,
     out: Annotated[Path | None, typer.Option(help="Output directory; default runs/RECIPE.")] = None,
-    sets: Annotated[
-        list[str] | None, typer.Option("--set", help="key=value, any number of times.")
-    ] = None,
+    sets: Sets = None,
     engine: Annotated[
         Engine, typer.Option(help="In this process, or `flwr run` on Ray.")
     ] = Engine.grid,
-    seed: Annotated[int, typer.Option(help="Seed of everything that is not privacy.")] = 0,
+    seed: Seed = 0,
     quick: Annotated[
         bool, typer.Option("--quick", help="The recipe's quick settings: less data, minutes.")
     ] = False,
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Discard what OUT holds already.")
-    ] = False,
+    restart: Restart = False,
 ) -> None:
     """Run RECIPE: every system side by side, a table, results.json and report.html.
 
@@ -80,26 +82,20 @@ class Attack(StrEnum):
 
 @app.command()
 def attack(
-    recipe: Annotated[str, typer.Argument(help="A shipped recipe, or the path of a TOML file.")],
-    data: Annotated[
-        Path | None, typer.Option(help="Folder with the data; for recipes that read one.")
-    ] = None,
+    recipe: RecipeName,
+    data: Data = None,
     out: Annotated[
         Path | None, typer.Option(help="Output directory; default runs/RECIPE-attacks.")
     ] = None,
     only: Annotated[
         list[Attack] | None, typer.Option(help="One attack, any number of times; default all.")
     ] = None,
-    sets: Annotated[
-        list[str] | None, typer.Option("--set", help="key=value, any number of times.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of everything that is not privacy.")] = 0,
+    sets: Sets = None,
+    seed: Seed = 0,
     quick: Annotated[
         bool, typer.Option("--quick", help="Fewer trials and items: a minute, wide intervals.")
     ] = False,
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Discard what OUT holds already.")
-    ] = False,
+    restart: Restart = False,
 ) -> None:
     """Attack RECIPE's federation: gradient inversion, membership inference, item promotion.
 
@@ -123,14 +119,10 @@ def attack(
 
 @app.command()
 def pretrain(
-    recipe: Annotated[str, typer.Argument(help="A shipped recipe, or the path of a TOML file.")],
-    data: Annotated[
-        Path | None, typer.Option(help="Folder with the data; for recipes that read one.")
-    ] = None,
+    recipe: RecipeName,
+    data: Data = None,
     out: Annotated[Path, typer.Option(help="Folder for the weights.")] = Path("initial"),
-    sets: Annotated[
-        list[str] | None, typer.Option("--set", help="key=value, any number of times.")
-    ] = None,
+    sets: Sets = None,
     seed: Annotated[int, typer.Option(help="Seed of weights, batches and samples.")] = 0,
 ) -> None:
     """Train a start for plans on PUBLIC data, without privacy, and print what a plan says of it.

@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal, get_args
 
 from pydantic import Field, FiniteFloat, NonNegativeInt
 
-from shared.config import StrictModel, parse
+from shared.config import Model, StrictModel, parse
 from shared.errors import ConfigError, LabError
 from shared.files import read_json, write_json
 
@@ -236,16 +236,26 @@ def read_results(run_dir: Path) -> Results:
     InvalidResultsError
         A key is unknown or missing, or a value out of range.
     """
-    path = run_dir / RESULTS_FILE
+    return read_schema(Results, run_dir / RESULTS_FILE, SCHEMA)
+
+
+def read_schema(model: type[Model], path: Path, schema: int) -> Model:
+    """Read the JSON file of `model` at `path`, which must say that it has this `schema`.
+
+    Raises
+    ------
+    UnreadableResultsError, OtherSchemaError, InvalidResultsError
+        As for `read_results`.
+    """
     try:
         values = read_json(path)
     except (OSError, ValueError) as error:
         raise UnreadableResultsError(f"no results: {error}", where=str(path)) from error
-    if not isinstance(values, dict) or values.get("schema") != SCHEMA:
+    if not isinstance(values, dict) or values.get("schema") != schema:
         found = values.get("schema") if isinstance(values, dict) else type(values).__name__
-        raise OtherSchemaError(f"schema {found!r}, expected {SCHEMA}", where=str(path))
+        raise OtherSchemaError(f"schema {found!r}, expected {schema}", where=str(path))
     try:
-        return parse(Results, values, where=str(path))
+        return parse(model, values, where=str(path))
     except ConfigError as error:
         raise InvalidResultsError(error.problem, where=str(path), remedy=error.remedy) from error
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from rich.console import Console
 from safetensors.numpy import load_file, save
 
@@ -48,7 +44,7 @@ from simulations.baselines import (
 from simulations.centralised import train_centralised
 from simulations.content_models import CONTENT, content_systems, kept_content, load_content
 from simulations.federated import FederatedLab, FederatedResult, FederatedTask
-from simulations.lab_device import lab_compute
+from simulations.lab_device import lab_compute, use_threads
 from simulations.measured import Measured
 from simulations.model_notes import (
     discriminator_note,
@@ -64,9 +60,6 @@ from simulations.results import SystemName, read_results, write_results
 from simulations.workdir import WorkDirectory
 
 Engine = Literal["grid", "ray"]
-THREADS_VARIABLE = "ISTHMUS_THREADS"
-"""Threads of torch. One by default: two that wait for each other on a busy machine of two cores
-took twenty times as long as one."""
 LEARNED: tuple[SystemName, ...] = (
     "local_lstm",
     "federated_lstm",
@@ -129,7 +122,7 @@ class Run:
 
     def execute(self, console: Console) -> None:
         """Run what is left, then print the table and write results and report."""
-        torch.set_num_threads(int(os.environ.get(THREADS_VARIABLE, "1")))
+        use_threads()
         if not self._work.finished():
             with reporter(console) as report:
                 self._systems(report)
@@ -155,11 +148,11 @@ class Run:
             self._fuse(report)
 
     def _prepare(self, report: Reporter) -> None:
-        with self._timed("data", report, "reading and checking data") as step:
+        with self._work.timed("data", report, "reading and checking data") as step:
             federation = load_data(self._recipe.data, self._data, self._seed)
             step(1, 1)
         write_validation(federation.reports, self._work.out)
-        with self._timed("item_space", report, "encoding items") as step:
+        with self._work.timed("item_space", report, "encoding items") as step:
             self._encoder = load_encoder(self._recipe.encoder)
             cut = partial(self._recipe.evaluation.split, seed=self._seed)
             self._platforms = prepare(
@@ -172,7 +165,7 @@ class Run:
     def _baselines(self, report: Reporter) -> None:
         wanted = [name for name in BASELINES if name in self._recipe.systems]
         total, done = len(wanted) * len(self._platforms), 0
-        with self._timed("baselines", report, "local baselines") as step:
+        with self._work.timed("baselines", report, "local baselines") as step:
             for platform in self._platforms:
                 for system in wanted:
                     step(done, total, f"{platform.name} {system}")
@@ -183,7 +176,7 @@ class Run:
 
     def _learned(self, system: SystemName, report: Reporter) -> None:
         start = self._shared(system, report)
-        with self._timed(f"{system}.personal", report, f"{system}: personal models") as step:
+        with self._work.timed(f"{system}.personal", report, f"{system}: personal models") as step:
             for index, platform in enumerate(self._platforms):
                 model = self._personal(system, platform, start, _part(step, index, self._platforms))
                 self._outcome.measured[platform.name].measure(system, model.scorer)
@@ -209,7 +202,7 @@ class Run:
 
     def _measure_released(self, system: SystemName, source: SystemName, report: Reporter) -> None:
         self._trained(source, report)
-        with self._timed(system, report, f"{system}: measuring") as step:
+        with self._work.timed(system, report, f"{system}: measuring") as step:
             for done, platform in enumerate(self._platforms, start=1):
                 scorer = partial(self._released, source, platform)
                 self._outcome.measured[platform.name].measure(system, scorer)
@@ -227,7 +220,7 @@ class Run:
         start = initial_content(content.terms.model, self._seed)
         if source is not None:
             start = self._trained(source, report).content
-        with self._timed(f"{system}.personal", report, f"{system}: personal models") as step:
+        with self._work.timed(f"{system}.personal", report, f"{system}: personal models") as step:
             for index, platform in enumerate(self._platforms):
                 path, part = self._model_path(system, platform), _part(step, index, self._platforms)
                 model = kept_content(path, content, start, platform, self._seed, part)
@@ -249,7 +242,7 @@ class Run:
     def _centralised(self, report: Reporter) -> Float32s:
         path = self._work.root / "centralised.safetensors"
         if not path.exists():
-            with self._timed("centralised_lstm", report, "centralised_lstm: training") as step:
+            with self._work.timed("centralised_lstm", report, "centralised_lstm: training") as step:
                 settings = self._recipe.centralised
                 vector = train_centralised(
                     self._platforms, self._recipe.model, settings, self._seed, step
@@ -276,7 +269,7 @@ class Run:
         data = [platform.training_data() for platform in self._platforms]
         ids = [platform.catalogue.item_ids for platform in self._platforms]
         lab = FederatedLab(self._work.directory(system), task, data, ids)
-        with self._timed(system, report, f"{system}: rounds") as step:
+        with self._work.timed(system, report, f"{system}: rounds") as step:
             return lab.run(self._engine, step)
 
     def _personal(
@@ -299,7 +292,7 @@ class Run:
 
     def _fuse(self, report: Reporter) -> None:
         sources = [source for source in RELEASED.values() if self._has(source)]
-        with self._timed("fusion", report, "fusion") as step:
+        with self._work.timed("fusion", report, "fusion") as step:
             for done, platform in enumerate(self._platforms, start=1):
                 if sources:
                     self._trained(sources[0], report)
@@ -366,15 +359,6 @@ class Run:
 
     def _model_path(self, system: str, platform: LabPlatform) -> Path:
         return self._work.directory("models") / f"{system}.{platform.name}.safetensors"
-
-    @contextmanager
-    def _timed(self, stage: str, report: Reporter, title: str) -> Iterator[Step]:
-        """Show a stage's progress and add its wall seconds to what earlier attempts took."""
-        began = time.monotonic()
-        try:
-            yield report.step(title)
-        finally:
-            self._work.add_seconds(stage, time.monotonic() - began)
 
 
 def _releases_of(source: SystemName) -> list[SystemName]:

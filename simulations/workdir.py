@@ -7,12 +7,15 @@ remembers the resolved recipe that it belongs to and refuses another one.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from shared.errors import LabError
 from shared.files import read_json, write_json
+from shared.progress import Reporter, Step
 
 FINISHED = "finished.json"
 SECONDS = "seconds.json"
@@ -71,6 +74,15 @@ class WorkDirectory:
         write_json(
             self.root / SECONDS, {**self.seconds(), stage: self.seconds().get(stage, 0.0) + seconds}
         )
+
+    @contextmanager
+    def timed(self, stage: str, report: Reporter, title: str) -> Iterator[Step]:
+        """Show a stage's progress and add its wall seconds to what earlier attempts took."""
+        began = time.monotonic()
+        try:
+            yield report.step(title)
+        finally:
+            self.add_seconds(stage, time.monotonic() - began)
 
     def seconds(self) -> dict[str, float]:
         """Stage → wall seconds so far."""

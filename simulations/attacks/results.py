@@ -8,15 +8,9 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, FiniteFloat, NonNegativeInt
 
 from clients.evaluation.bootstrap import Interval
-from shared.config import StrictModel, parse
-from shared.errors import ConfigError
-from shared.files import read_json, write_json
-from simulations.results import (
-    InvalidResultsError,
-    OtherSchemaError,
-    UnreadableResultsError,
-    UpliftInterval,
-)
+from shared.config import StrictModel
+from shared.files import write_json
+from simulations.results import UpliftInterval, read_schema
 
 SCHEMA: Final = 1
 ATTACKS_FILE: Final = "attacks.json"
@@ -141,15 +135,4 @@ def read_attacks(directory: Path) -> AttackResults:
     ------
     UnreadableResultsError, OtherSchemaError, InvalidResultsError
     """
-    path = directory / ATTACKS_FILE
-    try:
-        values = read_json(path)
-    except (OSError, ValueError) as error:
-        raise UnreadableResultsError(f"no results: {error}", where=str(path)) from error
-    if not isinstance(values, dict) or values.get("schema") != SCHEMA:
-        found = values.get("schema") if isinstance(values, dict) else type(values).__name__
-        raise OtherSchemaError(f"schema {found!r}, expected {SCHEMA}", where=str(path))
-    try:
-        return parse(AttackResults, values, where=str(path))
-    except ConfigError as error:
-        raise InvalidResultsError(error.problem, where=str(path), remedy=error.remedy) from error
+    return read_schema(AttackResults, directory / ATTACKS_FILE, SCHEMA)

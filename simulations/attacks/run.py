@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from rich.console import Console
 
 from shared.models.encoders import load_encoder
@@ -29,12 +25,12 @@ from simulations.attacks.results import (
     write_attacks,
 )
 from simulations.attacks.world import World
+from simulations.lab_device import use_threads
 from simulations.platforms import load_data, prepare
 from simulations.recipe import Recipe
 from simulations.reporting.attack_page import write_attack_report
 from simulations.reporting.attack_terminal import render_attacks
 from simulations.revision import revision
-from simulations.run import THREADS_VARIABLE
 from simulations.workdir import WorkDirectory
 
 Attack = Literal["inversion", "membership", "promotion"]
@@ -88,7 +84,7 @@ class AttackRun:
 
     def execute(self, console: Console) -> None:
         """Attack what is left to attack, then print tables and write results and page."""
-        torch.set_num_threads(int(os.environ.get(THREADS_VARIABLE, "1")))
+        use_threads()
         if not self._work.finished():
             with reporter(console) as report:
                 results = self._attack(report)
@@ -117,7 +113,7 @@ class AttackRun:
         )
 
     def _world(self, report: Reporter) -> World:
-        with self._timed("data", report, "reading and encoding") as step:
+        with self._work.timed("data", report, "reading and encoding") as step:
             federation = load_data(self._recipe.data, self._data, self._seed)
             encoder = load_encoder(self._recipe.encoder)
             cut = partial(self._recipe.evaluation.split, seed=self._seed)
@@ -128,7 +124,7 @@ class AttackRun:
     def _inversion(self, world: World, report: Reporter) -> list[InversionRow]:
         rows = list[InversionRow]()
         todo = cases(world.recipe.attack.inversion)
-        with self._timed("inversion", report, "gradient inversion") as step:
+        with self._work.timed("inversion", report, "gradient inversion") as step:
             for done, case in enumerate(todo):
                 step(done, len(todo), case.name)
                 compute = partial(_dumped_inversion, world, case)
@@ -141,7 +137,7 @@ class AttackRun:
         rows = list[MembershipRow]()
         for claim in (None, *world.recipe.attack.membership.epsilons):
             named = "no noise" if claim is None else f"epsilon {claim:g}"
-            with self._timed("membership", report, f"membership inference, {named}") as step:
+            with self._work.timed("membership", report, f"membership inference, {named}") as step:
                 trials = MembershipTrials(world, claim)
                 rows += trials.rows(self._trainings(trials, named, step))
         return rows
@@ -157,9 +153,11 @@ class AttackRun:
         return found
 
     def _promotion(self, world: World, report: Reporter) -> list[PromotionRow]:
-        with self._timed("promotion", report, "item promotion: the victims' own models") as step:
+        with self._work.timed(
+            "promotion", report, "item promotion: the victims' own models"
+        ) as step:
             promotions = Promotions(world, step)
-        with self._timed("promotion", report, "item promotion") as step:
+        with self._work.timed("promotion", report, "item promotion") as step:
             norm = self._work.stage("promotion.norm", promotions.norm)
             todo = [(c, n) for n in range(len(promotions.items)) for c in CONDUCTS]
             found: dict[Conduct, list[Outcome]] = {conduct: [] for conduct in CONDUCTS}
@@ -171,15 +169,6 @@ class AttackRun:
             step(len(todo), len(todo))
         honest = found["honest"]
         return [promotion_row(c, found[c], honest) for c in CONDUCTS]
-
-    @contextmanager
-    def _timed(self, stage: str, report: Reporter, title: str) -> Iterator[Step]:
-        """Show a stage's progress and add its wall seconds to what earlier attempts took."""
-        began = time.monotonic()
-        try:
-            yield report.step(title)
-        finally:
-            self._work.add_seconds(stage, time.monotonic() - began)
 
 
 def _dumped_inversion(world: World, case: Case) -> list[dict[str, Any]]:
