@@ -99,9 +99,7 @@ class Choices:
 
         What holds of all cold items alike is said by their offset; counts know no more of them.
         """
-        low = np.where(self.cold, self.logs, np.inf).min(axis=2)
-        high = np.where(self.cold, self.logs, -np.inf).max(axis=2)
-        return np.asarray((high - low > SAME).any(axis=1))
+        return np.array([self._spread(logs) > SAME for logs in self.logs])
 
     def explains_better(self, more: Float64s, fewer: Float64s) -> bool:
         """Whether `more` weights are worth their number, for users not looked at.
@@ -111,6 +109,12 @@ class Choices:
         gained = 2 * float((self.surprise(fewer) - self.surprise(more)).sum())
         extra = np.count_nonzero(more) - np.count_nonzero(fewer)
         return bool(gained > 2 * extra)
+
+    def _spread(self, logs: Float32s) -> float:
+        """Most that a part's (B, C) `logs` differ among one user's cold candidates."""
+        low = logs.min(axis=1, where=self.cold, initial=np.inf)
+        high = logs.max(axis=1, where=self.cold, initial=-np.inf)
+        return float((high - low).max())
 
     def _loss(self, weights: Float64s) -> tuple[float, Float64s]:
         """Mean negative log-likelihood and its gradient: E_pool[log p_k] - log p_k(target)."""
@@ -160,16 +164,17 @@ def without_the_unneeded(choices: Choices, weights: Float64s) -> Float64s:
     """
     count = len(choices.logs)
     parts = np.arange(2 * count if len(weights) > count else count)
+
+    def used() -> Bools:
+        return np.asarray((weights != 0) | (np.arange(len(weights)) >= len(parts)))
+
     for index in parts[np.argsort(weights[parts])]:
         if not weights[index] or np.count_nonzero(weights[parts]) == 1:
             continue
-        allowed = weights != 0
-        allowed[len(parts) :] = True
+        allowed = used()
         allowed[index] = False
         without = choices.fit(allowed, weights, steps=TRIAL_STEPS)
         worse = choices.surprise(without) - choices.surprise(weights)
         if worse.mean() <= 2 * worse.std() / np.sqrt(len(worse)):
             weights = without
-    allowed = weights != 0
-    allowed[len(parts) :] = True
-    return choices.fit(allowed, weights)
+    return choices.fit(used(), weights)

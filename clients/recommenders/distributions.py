@@ -45,6 +45,28 @@ class Part:
         logs = _log_softmax(rows) if self.kind == "logits" else _log_shares(rows)
         return np.broadcast_to(logs, scores.shape) if same else logs
 
+    def logs_of(self, scores: Float32s, total: float, n_items: int) -> Float64s:
+        """(K,) what a part of shares or offsets says of some items, as `log_probabilities` would.
+
+        Parameters
+        ----------
+        scores
+            Of these items.
+        total
+            Sum of the scores of all `n_items` items of the catalogue.
+        """
+        if self.kind == "offset":
+            return scores.astype(np.float64)
+        scale, floor = mixing(np.array([total]), n_items)
+        return np.asarray(np.log(scores * scale.astype(np.float32) + floor), dtype=np.float64)
+
+    def gained(self, scores: Float32s, total: float, n_items: int) -> Float32s:
+        """(K,) by how much these scores say more than scores of 0; arguments as for `logs_of`."""
+        if self.kind == "offset":
+            return scores
+        scale, floor = mixing(np.array([total]), n_items)
+        return np.asarray(np.log1p((scale / floor).astype(np.float32) * scores))
+
 
 def _log_shares(scores: Float32s) -> Float32s:
     """(B, N) log of scores as shares of their sum, mixed with the uniform distribution."""

@@ -19,8 +19,8 @@ import numpy as np
 from clients.advice import Scores
 from clients.data.dataset import Histories, Int64s
 from clients.recommenders.base import Float32s
-from clients.recommenders.distributions import log_sum_exp, mixing
-from clients.recommenders.fusion import COLD_PART, Fusion, ItemWeights
+from clients.recommenders.distributions import log_sum_exp
+from clients.recommenders.fusion import Fusion
 from clients.recommenders.local_parts import MODEL_PART
 from clients.recommenders.lookup import Lookup, Querying, Retrieving, distinct, summed
 from clients.retrieval.errors import UnusableIndexError
@@ -60,13 +60,13 @@ class IndexedScoring:
         self, fusion: Fusion, behaviour: ServedBehaviour, index: VectorIndex, config: ServingConfig
     ) -> None:
         self._fusion, self._index, self._config = fusion, index, config
-        self._parts: dict[str, tuple[Retrieving, ItemWeights]] = {}
+        self._parts: dict[str, Retrieving] = {}
         self._models: dict[str, Querying] = {}
-        for name, (part, weight) in fusion.parts.items():
+        for name, (part, _) in fusion.parts.items():
             if isinstance(part.scorer, Querying):
                 self._models[name] = part.scorer
             elif isinstance(part.scorer, Retrieving):
-                self._parts[name] = part.scorer, weight
+                self._parts[name] = part.scorer
             else:
                 raise UnusableIndexError(f"{name} cannot be asked about some items")
         self._finding = self._models or {MODEL_PART: behaviour}
@@ -90,7 +90,7 @@ class IndexedScoring:
         ]
 
     def _of_one(self, history: Histories, queries: Mapping[str, Float32s], near: Int64s) -> Scores:
-        lookups = {name: part.lookup(history) for name, (part, _) in self._parts.items()}
+        lookups = {name: part.lookup(history) for name, part in self._parts.items()}
         spoken_for = self._strongest(lookups)
         items = distinct(np.concatenate([near, spoken_for, self._popular]))
         models = {name: (model, queries[name]) for name, model in self._models.items()}
@@ -131,20 +131,18 @@ class IndexedScoring:
 
     def _gained(self, name: str, lookup: Lookup, items: Int64s, values: Float32s) -> Float32s:
         """By how much a part's scores of `items` raise their sums, above no evidence at all."""
-        weight = self._parts[name][1].at(items)
-        if name == COLD_PART:
-            return np.asarray(weight * values, dtype=np.float32)
-        scale, floor = mixing(np.array([lookup.total]), len(self._index))
-        return np.asarray(weight * np.log1p((scale / floor).astype(np.float32) * values))
+        part, weight = self._fusion.parts[name]
+        return weight.at(items) * part.gained(values, lookup.total, len(self._index))
 
     def _most_popular(self) -> Int64s:
         """The items that those parts like best that read nothing of a history."""
         nobody = _nobody()
         everything = np.arange(len(self._index))
         scores = np.zeros(len(self._index))
-        for name, (part, weight) in self._parts.items():
-            if name != COLD_PART:  # what holds of half a catalogue finds nothing in it
-                scores += weight.at(everything) * part.lookup(nobody).at(everything)
+        for name, scorer in self._parts.items():
+            part, weight = self._fusion.parts[name]
+            if part.kind != "offset":  # what holds of half a catalogue finds nothing in it
+                scores += weight.at(everything) * scorer.lookup(nobody).at(everything)
         most = min(POPULAR, len(scores))
         return np.sort(np.argpartition(-scores, most - 1)[:most])
 
@@ -164,16 +162,13 @@ class _User:
     ) -> dict[str, Float32s]:
         """Part → (K,) summand of each item's score."""
         found: dict[str, Float32s] = {}
-        for name, (_, weight) in self.fusion.parts.items():
-            if name == COLD_PART:
-                logs = self.lookups[name].at(items)
-            elif name in self.lookups:
+        for name, (part, weight) in self.fusion.parts.items():
+            if name in self.lookups:
                 lookup = self.lookups[name]
-                scale, floor = mixing(np.array([lookup.total]), self.n_items)
-                logs = np.log(lookup.at(items) * scale.astype(np.float32) + floor)
+                logs = part.logs_of(lookup.at(items), lookup.total, self.n_items)
             else:
-                logs = self._logits(name, items) if logits is None else logits[name]
-                logs = logs - self.constants[name]
+                found_logits = self._logits(name, items) if logits is None else logits[name]
+                logs = found_logits - np.float64(self.constants[name])
             found[name] = (weight.at(items) * logs).astype(np.float32)
         return found
 
