@@ -110,18 +110,16 @@ class Contribution:
         """The reservation of this round: the one that is there, or a new one."""
         if self._ledger is None or self._charge is None:
             return None
-        wanted, spends = self._charge.mechanisms, self._ledger.spends()
         if (
             self._plan.privacy is not None
             and self._plan.privacy.bands > 1
             and not self._kept.has(release.round)
         ):
+            spends = self._ledger.spends()
             own = [s for s in spends if (s.release.plan, s.release.model) == _run_of(release)]
             self._kept.check_continuity(release.round, own)
-        for spend in spends:
-            if spend.release == release and spend.mechanisms == wanted:
-                return spend
-        return self._ledger.reserve(release, wanted, plan_budget=self._charge.budget)
+        wanted, budget = self._charge.mechanisms, self._charge.budget
+        return self._ledger.reserve_once(release, wanted, plan_budget=budget)
 
     def _train(self, number: int, model: Float32s) -> Float32s:
         if self._plan.distributed:

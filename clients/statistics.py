@@ -31,6 +31,7 @@ from shared.statistics import (
     cluster_pair_sum,
     pair_sum,
     popularity_sum,
+    rank_among,
 )
 from shared.statistics_session import statistics_cost
 
@@ -127,9 +128,7 @@ class StatisticsContribution:
             raise NoStatisticsError(f"pairs of {asked}, the plan counts those of {counted}")
         if self._terms.clusters:
             return self._released("pairs", self._cluster_pairs)
-        rank = np.full(self._length + 1, -1, dtype=np.int64)  # the last one is for no place, -1
-        rank[frequent] = np.arange(len(frequent))
-        places = rank[self._places[self._histories.items]]
+        places = rank_among(frequent, self._length)[self._places[self._histories.items]]
         return self._released(
             "pairs",
             lambda: pair_sum(self._histories.offsets, places, len(frequent)),
@@ -153,13 +152,9 @@ class StatisticsContribution:
         return np.asarray(self._plan.weight(self._partner) * vector, dtype=np.float32)
 
     def _reserve(self, ledger: Ledger, name: ReleaseName) -> Spend:
-        """The reservation of this release: the one that is there, or a new one."""
         release = Release(plan=self._plan.run_id, round=0, model=name)
         wanted = (statistics_cost(self._plan, name),)
-        for spend in ledger.spends():
-            if spend.release == release and spend.mechanisms == wanted:
-                return spend
-        return ledger.reserve(release, wanted, plan_budget=self._budget)
+        return ledger.reserve_once(release, wanted, plan_budget=self._budget)
 
     def _noised(self, exact: Float64s) -> Float32s:
         """`exact` with this node's noise; unchanged where secure aggregation adds its share.

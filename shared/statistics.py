@@ -215,6 +215,16 @@ def most_wanted(popularity: Float64s, count: int) -> Int64s:
     return np.sort(order).astype(np.int64)
 
 
+def rank_among(places: Int64s, length: int) -> Int64s:
+    """(length + 1,) rank of each of `length` places among `places`, -1 for others.
+
+    The last one is for no place, -1.
+    """
+    rank = np.full(length + 1, -1, dtype=np.int64)
+    rank[places] = np.arange(len(places))
+    return rank
+
+
 def pair_matrix(
     released: Float64s, count: int, deviation: float, *, diagonal: bool = False
 ) -> Float64s:

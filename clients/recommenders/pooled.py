@@ -29,7 +29,7 @@ from clients.recommenders.lookup import Base, SparseLookup, sum_of_rows
 from clients.recommenders.popularity import Popularity
 from shared.plan import TrainingPlan
 from shared.released_counts import believed_pairs, frequent_places, released
-from shared.statistics import Float64s, Int64s
+from shared.statistics import Float64s, Int64s, rank_among
 
 POOLED_POPULARITY: Final = "partners_popularity"
 POOLED_KNN: Final = "partners_item_knn"
@@ -226,8 +226,7 @@ class PooledCounts:
             POOLED_POPULARITY: PooledPopularity(self.popularity, self.places)
         }
         if self.pairs.any():
-            rank = np.full(len(self.popularity) + 1, -1, dtype=np.int64)  # the last is for -1
-            rank[self.frequent] = np.arange(len(self.frequent))
+            places = rank_among(self.frequent, len(self.popularity))[self.places]
             wanted = self.popularity[self.frequent]
-            found[POOLED_KNN] = PooledItemKNN(self.pairs, wanted, rank[self.places])
+            found[POOLED_KNN] = PooledItemKNN(self.pairs, wanted, places)
         return found

@@ -112,6 +112,19 @@ class Ledger:
             line = reservation_line(release, mechanisms, plan_budget, _now())
             return read_spends([self._journal.append(line)])[0]
 
+    def reserve_once(
+        self, release: Release, mechanisms: Sequence[Cost], *, plan_budget: Budget
+    ) -> Spend:
+        """The reservation of `release` for these mechanisms that is there, or a new one.
+
+        Whoever died after it was written goes on under it. Arguments and errors as for `reserve`.
+        """
+        wanted = tuple(mechanisms)
+        for spend in self.spends():
+            if spend.release == release and spend.mechanisms == wanted:
+                return spend
+        return self.reserve(release, wanted, plan_budget=plan_budget)
+
     def commit(self, reservation: Spend, update: bytes) -> None:
         """Write down, durably, that `update` is about to leave; again with the same bytes is fine.
 

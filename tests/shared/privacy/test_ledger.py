@@ -47,6 +47,17 @@ def test_reservations_are_charged_at_once_and_survive_reopening(tmp_path: Path) 
     assert again.history("other") == ()
 
 
+def test_a_release_is_reserved_once_for_the_same_mechanisms(tmp_path: Path) -> None:
+    first = _ledger(tmp_path).reserve_once(_release(0), [COST], plan_budget=PLAN)
+    ledger = _ledger(tmp_path)
+    assert ledger.reserve_once(_release(0), [COST], plan_budget=PLAN) == first
+    assert len(ledger.spends()) == 1
+    dearer = replace(COST, noise_multiplier=9.0)
+    assert ledger.reserve_once(_release(0), [dearer], plan_budget=PLAN).number != first.number
+    assert ledger.reserve_once(_release(1), [COST], plan_budget=PLAN).number != first.number
+    assert len(ledger.spends()) == 3
+
+
 def test_a_round_beyond_the_plans_cap_is_refused_and_says_what_is_left(tmp_path: Path) -> None:
     ledger = _ledger(tmp_path)
     tight = Budget(epsilon=epsilon([COST] * 2, PLAN.delta), delta=PLAN.delta)
