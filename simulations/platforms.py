@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from clients.data.dataset import Catalogue, Histories, PlatformData
@@ -93,12 +94,12 @@ def load_data(recipe: DataRecipe, folder: Path | None, seed: int) -> FederationD
             remedy = f"platforms there: {', '.join(known)}"
             raise UnknownPlatformError(f"no platform {name!r} in the data", remedy=remedy)
     chosen = recipe.platforms or tuple(known)
-    platforms = tuple(
-        _thinned(platform, recipe.keep_users.get(platform.name, 1.0), seed)
+    kept = {
+        platform.name: _kept_users(platform, recipe.keep_users.get(platform.name, 1.0), seed)
         for platform in federation.platforms
         if platform.name in chosen
-    )
-    chosen_data = replace(federation, platforms=platforms)
+    }
+    chosen_data = federation.restricted(kept)
     return split_into_shops(chosen_data, recipe.split, seed) if recipe.split else chosen_data
 
 
@@ -163,14 +164,13 @@ def _read(recipe: DataRecipe, folder: Path | None, seed: int) -> FederationData:
     return load_generated(recipe.generated, seed=seed)
 
 
-def _thinned(platform: PlatformData, share: float, seed: int) -> PlatformData:
-    """The platform with a random share of its users; its catalogue stays whole."""
+def _kept_users(platform: PlatformData, share: float, seed: int) -> NDArray[np.int64]:
+    """Rows of a random share of the platform's users, in order."""
+    users = len(platform.histories)
     if share == 1.0:
-        return platform
-    count = max(1, round(share * len(platform.histories)))
-    rows = np.random.default_rng(seed).choice(len(platform.histories), count, replace=False)
-    kept: Histories = platform.histories.take(np.sort(rows))
-    return replace(platform, histories=kept)
+        return np.arange(users)
+    count = max(1, round(share * users))
+    return np.sort(np.random.default_rng(seed).choice(users, count, replace=False))
 
 
 def names(platforms: Sequence[LabPlatform]) -> tuple[str, ...]:

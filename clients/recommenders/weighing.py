@@ -26,7 +26,7 @@ CANDIDATES: Final = 2048
 """Items that a target is compared with; all of a catalogue that has no more. Even."""
 MEMORY: Final = 200 << 20
 """Bytes of log-probabilities held while weights are learned; more users are not looked at."""
-ROOM: Final = 10
+ROOM: Final = 12
 """Parts that memory is kept for, so that a fusion with the federation's parts and one without look
 at the same users."""
 ENOUGH: Final = 20

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,22 @@ class FederationData:
             No platform has this name.
         """
         return {platform.name: platform for platform in self.platforms}[name]
+
+    def restricted(self, users: Mapping[str, NDArray[np.int64]]) -> FederationData:
+        """The federation of some platforms with some of their users; catalogues stay whole.
+
+        Parameters
+        ----------
+        users
+            By platform, the rows of its users that stay.
+        """
+        platforms = tuple(
+            replace(p, histories=p.histories.take(users[p.name]))
+            for p in self.platforms
+            if p.name in users
+        )
+        persons = {p.name: self.persons[p.name][users[p.name]] for p in platforms}
+        return replace(self, platforms=platforms, persons=persons)
 
     def elsewhere(self, platform: PlatformData) -> frozenset[str]:
         """Pseudonyms at `platform` of the persons who are on another platform as well."""
