@@ -15,14 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import FederationError, PrivacyError
-from shared.statistics import (
-    ARTICLE_BYTES,
-    KEY_BYTES,
-    Int64s,
-    StatisticsTerms,
-    article_hash,
-    articles_digest,
-)
+from shared.statistics import ARTICLE_BYTES, KEY_BYTES, Int64s, article_hash
 
 Hashes = NDArray[np.uint8]
 """(N, 16) keyed hash of each item; zeros for an item without a public id."""
@@ -93,27 +86,6 @@ def as_rows(articles: Sequence[bytes]) -> Hashes:
 def listed(hashes: Hashes) -> tuple[bytes, ...]:
     """The different hashes among those of a catalogue, sorted: what the coordinator compares."""
     return tuple(sorted({row.tobytes() for row in hashes if row.any()}))
-
-
-def article_places(terms: StatisticsTerms, hashes: Hashes, articles: Sequence[bytes]) -> Int64s:
-    """(N,) place of each item among the shared articles that a plan fixes.
-
-    Parameters
-    ----------
-    hashes
-        Those of this node's items, by item index.
-    articles
-        The shared articles, in the plan's order.
-
-    Raises
-    ------
-    OtherArticlesError
-        `articles` is not the plan's list.
-    """
-    fits = len(articles) == terms.article_count
-    if not fits or articles_digest(articles) != terms.articles:
-        raise OtherArticlesError(f"a list of {len(articles)} articles with another digest")
-    return places_of(hashes, articles)
 
 
 def places_of(hashes: Hashes, articles: Sequence[bytes]) -> Int64s:

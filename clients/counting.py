@@ -5,23 +5,17 @@ from __future__ import annotations
 from functools import cached_property
 from pathlib import Path
 
-from clients.articles import (
-    ArticlesNeededError,
-    NoPublicIdsError,
-    OtherArticlesError,
-    article_places,
-)
+from clients.articles import ArticlesNeededError, OtherArticlesError
 from clients.contribution import OpenLedger
+from clients.counted_places import counted_places
 from clients.node_data import TrainingData
 from clients.statistics import NoStatisticsError, StatisticsContribution, kept_file
 from shared.files import write_atomically
-from shared.models.clusters import item_clusters
 from shared.plan import Partner, TrainingPlan
 from shared.released_counts import frequent_places
 from shared.start import Carried, RoundStart
 from shared.statistics import (
     Float32s,
-    Int64s,
     ReleaseName,
     articles_digest,
     packed_articles,
@@ -137,21 +131,14 @@ class Counting:
 
     @cached_property
     def _contribution(self) -> StatisticsContribution:
+        terms, data = self._plan.statistics, self._data
+        if terms is None:
+            raise NoStatisticsError("the plan asks for no private statistics")
         return StatisticsContribution(
             self._plan,
             self._partner,
-            self._data.histories,
-            self._places(),
+            data.histories,
+            counted_places(terms, self._articles.read(), data.hashes, data.vectors),
             self._directory,
             self._open_ledger,
         )
-
-    def _places(self) -> Int64s:
-        terms = self._plan.statistics
-        if terms is None:
-            raise NoStatisticsError("the plan asks for no private statistics")
-        if terms.clusters:
-            return item_clusters(self._data.vectors, terms.clusters)
-        if self._data.hashes is None:
-            raise NoPublicIdsError(f"run {self._plan.run_id} counts shared articles")
-        return article_places(terms, self._data.hashes, self._articles.read())

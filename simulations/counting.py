@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from clients.articles import Hashes, hashed_articles, listed, places_of, read_article_key
+from clients.articles import hashed_articles, listed, read_article_key
+from clients.counted_places import counted_places
 from clients.node_data import TrainingData
 from shared.files import write_atomically
-from shared.models.clusters import item_clusters
 from shared.statistics import (
     KEY_BYTES,
     Int64s,
@@ -59,13 +59,7 @@ class Counting:
     def places(self, index: int) -> Int64s:
         """(N,) place of each item of a platform among what is counted, -1 for others."""
         data = self.data[index]
-        if self.terms.clusters:
-            return item_clusters(data.vectors, self.terms.clusters)
-        return places_of(_hashes(data), self.articles)
-
-
-def _hashes(data: TrainingData) -> Hashes:
-    return hashed_articles(b"", ()) if data.hashes is None else data.hashes
+        return counted_places(self.terms, self.articles, data.hashes, data.vectors)
 
 
 def _key(path: Path) -> bytes:

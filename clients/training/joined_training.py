@@ -93,7 +93,7 @@ def train_from_release(
 
     Raises
     ------
-    NoReleaseError, DamagedReleaseError, NothingToLearnError, NoHoldOutError
+    NoReleaseError, DamagedReleaseError, OtherArticlesError, NothingToLearnError, NoHoldOutError
     NoSuchFeatureError, OtherFeatureEncoderError
     """
     shelf = ReleaseShelf(home)
@@ -105,7 +105,7 @@ def train_from_release(
     encoder = load_encoder(plan.encoder)
     training = NodeTraining(home, catalogue, histories, encoder, shaped, features, index_from)
     ours = training.bundle(report)
-    counts = shelf.statistics(release).at_node(hashes)
+    counts = replace(shelf.statistics(release), hashes=hashes)
     released = replace(_released(release, plan, shelf.model(release)), counts=counts)
     theirs = training.bundle(report, released)
     new, served = training.on_hold_out(theirs), training.on_hold_out(ours)

@@ -47,7 +47,7 @@ from clients.recommenders.local_parts import (
     fit_local_parts,
     fusion_parts,
 )
-from clients.released_statistics import NodeStatistics
+from clients.released_statistics import ReleasedStatistics
 from clients.retrieval.index import INDEX_FROM, index_of
 from clients.training.config import TrainingConfig
 from clients.training.device import Compute
@@ -76,13 +76,13 @@ class Released:
     content
         Its content model, if it has one, as it was released.
     counts
-        The private statistics of its run, if it has some that this node can read.
+        The private statistics of its run.
     """
 
     name: str
     behaviour: Float32s
     content: ContentPart | None = None
-    counts: NodeStatistics | None = None
+    counts: ReleasedStatistics | None = None
 
     def key(self) -> str:
         """A name that stands for the parameters."""
@@ -146,7 +146,7 @@ class NodeTraining:
         self._catalogue, self._histories, self._features = catalogue, histories, features
         self._index_from = index_from
         self._known: _Own | None = None
-        self._counts: NodeStatistics | None = None
+        self._counts: ReleasedStatistics | None = None
 
     def run(self, key: Ed25519PrivateKey, report: Reporter) -> tuple[Path, Bundle]:
         """Train what is left to train, publish the bundle, signed with `key`.
@@ -234,7 +234,9 @@ class NodeTraining:
     def _local_of_all(self) -> dict[str, Storable]:
         return fit_local_parts(self._histories, self._catalogue)
 
-    def _pooled(self, counts: NodeStatistics | None, histories: Histories) -> dict[str, Storable]:
+    def _pooled(
+        self, counts: ReleasedStatistics | None, histories: Histories
+    ) -> dict[str, Storable]:
         """What a release's statistics add to the local parts, fitted on `histories`."""
         if counts is None or self._known is None:
             return {}
@@ -328,7 +330,7 @@ class NodeTraining:
     def _fuse(
         self,
         path: Path,
-        counts: NodeStatistics | None,
+        counts: ReleasedStatistics | None,
         models: Mapping[str, Scorer],
         step: Step,
     ) -> FusionWeights:

@@ -10,17 +10,19 @@ import pytest
 
 from clients.articles import (
     ArticleKeyError,
+    NoPublicIdsError,
     OtherArticlesError,
-    article_places,
     hashed_articles,
     listed,
     places_of,
     read_article_key,
 )
+from clients.counted_places import counted_places
 from clients.policy import PolicyRefusalError
 from clients.rounds import Node
 from clients.statistics import KeptStatisticsError, NoStatisticsError, StatisticsContribution
 from shared.errors import PrivacyError
+from shared.models.clusters import item_clusters
 from shared.plan import PrivacyTerms, TrainingPlan
 from shared.privacy.accounting import epsilon
 from shared.privacy.spends import history_of
@@ -30,6 +32,7 @@ from tests.plans import make_plan
 
 HASHES = hashed_articles(bytes(32), [f"gtin-{n}" for n in range(30)])
 ARTICLES = listed(HASHES[:20])
+NO_VECTORS = np.zeros((30, 4), dtype=np.float32)
 TERMS = StatisticsTerms(frequent=5, articles=articles_digest(ARTICLES), article_count=20)
 
 
@@ -43,7 +46,8 @@ def _contribution(
     directory = one.home.run(plan.run_id)
     directory.mkdir(parents=True, exist_ok=True)
     partner = plan.partners[0]
-    places = article_places(plan.statistics or TERMS, HASHES, articles)
+    vectors = one.data.vectors
+    places = counted_places(plan.statistics or TERMS, articles, HASHES, vectors)
     return StatisticsContribution(plan, partner, one.data.histories, places, directory, one.ledger)
 
 
@@ -162,4 +166,19 @@ def test_an_item_without_a_public_id_is_no_article_whatever_the_list_says() -> N
 def test_a_list_of_another_length_than_the_plans_is_refused() -> None:
     terms = TERMS.model_copy(update={"article_count": 19})
     with pytest.raises(OtherArticlesError):
-        article_places(terms, HASHES, ARTICLES)
+        counted_places(terms, ARTICLES, HASHES, NO_VECTORS)
+
+
+def test_articles_are_looked_up_by_hash_and_clusters_by_vector() -> None:
+    places = counted_places(TERMS, ARTICLES, HASHES, NO_VECTORS)
+    assert [ARTICLES[place] for place in places[:20]] == [row.tobytes() for row in HASHES[:20]]
+    assert (places[20:] == -1).all()
+    vectors = np.vstack([np.eye(4, dtype=np.float32), np.zeros((1, 4), np.float32)])
+    found = counted_places(StatisticsTerms(clusters=3, frequent=3), (), None, vectors)
+    assert found.tolist() == item_clusters(vectors, 3).tolist()
+    assert found[-1] == -1
+
+
+def test_articles_without_public_ids_are_refused() -> None:
+    with pytest.raises(NoPublicIdsError):
+        counted_places(TERMS, ARTICLES, None, NO_VECTORS)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from clients.articles import OtherArticlesError, hashed_articles
 from clients.bundle import load_bundle
 from clients.bundle_shelf import BundleShelf
 from clients.data.dataset import Histories
@@ -26,14 +27,14 @@ from clients.recommenders.local_parts import (
     RELEASED_PART,
     UNTRAINED_PART,
 )
-from clients.released_statistics import NodeStatistics, ReleasedStatistics
+from clients.released_statistics import ReleasedStatistics
 from clients.releases import ReleaseShelf
 from clients.training import joined_training as module
 from clients.training import node_training
 from clients.training.joined_training import JoinedTraining, NoReleaseError, train_from_release
 from shared.plan import TrainingPlan
 from shared.released_counts import Released, empty_counts, with_release
-from shared.statistics import StatisticsTerms
+from shared.statistics import StatisticsTerms, articles_digest
 from tests.clients.released import CONTENT, ENCODER, learned, plan_of, put_release
 from tests.clients.released import released as released_models
 from tests.clients.small_node import CONFIG, catalogue_of, identity_of, quiet
@@ -41,6 +42,10 @@ from tests.clients.small_node import node_training as node_training_of
 from tests.clients.training.worlds import cyclic_platform
 
 SHORT = cyclic_platform(users=40, length=4)
+HASHES = hashed_articles(bytes(32), [f"gtin-{n}" for n in range(30)])
+TERMS = StatisticsTerms(
+    articles=articles_digest([row.tobytes() for row in HASHES[:20]]), article_count=20, frequent=20
+)
 
 
 def _train(
@@ -58,7 +63,7 @@ def _train(
     )
 
 
-def _counted(plan: TrainingPlan) -> NodeStatistics:
+def _counted(plan: TrainingPlan) -> ReleasedStatistics:
     """Twenty of the platform's items are shared; their partners' users meet neighbours."""
     counts = empty_counts(plan)
     everybody = tuple(partner.id for partner in plan.partners)
@@ -70,16 +75,15 @@ def _counted(plan: TrainingPlan) -> NodeStatistics:
     vector = pairs[np.triu_indices(20, 1)]
     found = Released(vector=vector, survivors=everybody)
     counts = with_release(plan, counts, "pairs", found)
-    own = np.append(np.arange(20), np.full(10, -1))
-    return NodeStatistics(plan=plan, counts=counts, places=own)
+    articles = tuple(row.tobytes() for row in HASHES[:20])
+    return ReleasedStatistics(plan=plan, counts=counts, articles=articles, hashes=HASHES)
 
 
 def test_what_partners_counted_joins_the_fusion_and_comes_back_with_the_bundle(
     tmp_path: Path,
 ) -> None:
     home = NodeHome(tmp_path)
-    terms = StatisticsTerms(articles="ab" * 32, article_count=20, frequent=20)
-    plan = plan_of().model_copy(update={"statistics": terms})
+    plan = plan_of().model_copy(update={"statistics": TERMS})
     training = node_training_of(home, SHORT)
     released = replace(released_models(content=False), counts=_counted(plan))
     ours, theirs = training.bundle(quiet()), training.bundle(quiet(), released)
@@ -96,15 +100,24 @@ def test_what_partners_counted_joins_the_fusion_and_comes_back_with_the_bundle(
     assert set(training.on_hold_out(ours).contributions(SHORT.take([0]))).isdisjoint(POOLED_PARTS)
 
 
+def test_statistics_say_nothing_to_a_node_that_lacks_the_list_the_ids_or_every_article() -> None:
+    plan = plan_of().model_copy(update={"statistics": TERMS})
+    known, vectors = _counted(plan), np.zeros((30, 4), dtype=np.float32)
+    assert set(known.pooled(vectors)) == set(POOLED_PARTS)
+    others = hashed_articles(bytes(32), [f"other-{n}" for n in range(30)])
+    for lacking in ({"hashes": None}, {"articles": ()}, {"hashes": others}):
+        assert replace(known, **lacking).pooled(vectors) == {}
+    with pytest.raises(OtherArticlesError):
+        replace(known, articles=known.articles[1:]).pooled(vectors)
+
+
 def test_statistics_of_clusters_need_no_public_ids(tmp_path: Path) -> None:
     terms = StatisticsTerms(clusters=5, frequent=5)
     plan = plan_of().model_copy(update={"statistics": terms})
     everybody = tuple(partner.id for partner in plan.partners)
     found = Released(vector=np.full(5, 50.0, np.float32), survivors=everybody)
     counts = with_release(plan, empty_counts(plan), "popularity", found)
-    shelf = ReleasedStatistics(plan=plan, counts=counts, articles=())
-    own = shelf.at_node(None)
-    assert own is not None
+    own = ReleasedStatistics(plan=plan, counts=counts, articles=())
     released = replace(released_models(content=False), counts=own)
     bundle = node_training_of(NodeHome(tmp_path), SHORT).bundle(quiet(), released)
     assert set(bundle.local) & set(POOLED_PARTS) == {POOLED_POPULARITY}
