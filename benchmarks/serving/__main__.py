@@ -25,7 +25,7 @@ import torch
 
 from benchmarks.serving.inside import inside
 from benchmarks.serving.node import USERS, again, make_node
-from benchmarks.serving.offline import fold, index, opened, product, released_parts
+from benchmarks.serving.offline import cold_apart, fold, index, opened, product, released_parts
 from clients.home import NodeHome
 from clients.retrieval.index import INDEX_FROM
 
@@ -79,7 +79,7 @@ def _offline(home: NodeHome, items: int) -> list[dict[str, Any]]:
     bundle, histories = opened(home)
     rows = [fold(bundle, histories)]
     if bundle.index is not None:
-        rows.append(index(bundle, histories))
+        rows += [index(bundle, histories), cold_apart(bundle, histories)]
     else:
         rows += released_parts(bundle, histories)
     del bundle

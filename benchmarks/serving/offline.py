@@ -17,6 +17,7 @@ from clients.content_file import ContentPart
 from clients.data.dataset import Histories
 from clients.data.store import NodeStore
 from clients.home import NodeHome
+from clients.recommenders.fusion import COLD_PART
 from clients.recommenders.local_parts import FEDERATED_PARTS, RELEASED_PART
 from clients.serving.config import ServingConfig
 from clients.serving.model import ServedModel
@@ -76,6 +77,27 @@ def index(bundle: Bundle, histories: Histories, users: int = 40) -> dict[str, An
         "worst_recall": min(recall),
         "exact_cpu_ms": whole["cpu_ms"],
     } | found
+
+
+def cold_apart(bundle: Bundle, histories: Histories, users: int = 200) -> dict[str, Any]:
+    """Candidates where cold items have the weights of all others, beside weights of their own."""
+    facts = bundle.manifest
+    own = {name: 2 * weight for name, weight in facts.fusion.weights.items()}
+    fusion = facts.fusion.model_copy(update={"cold": own | {COLD_PART: 1.0}})
+    manifest = facts.model_copy(update={"fusion": fusion})
+    models = [
+        ServedModel(one, ServingConfig()) for one in (bundle, replace(bundle, manifest=manifest))
+    ]
+    users_met = [histories.take([row]) for row in range(users + 1)]
+    costs = [list[float](), list[float]()]
+    for history in users_met:  # in turn, so that what else the machine does falls on both
+        for model, spent in zip(models, costs, strict=True):
+            began = time.process_time()
+            model.score(history)
+            spent.append(1e3 * (time.process_time() - began))
+    alike, apart = (float(np.median(spent[1:])) for spent in costs)
+    what = "index: candidates scored, cold items weighed like others"
+    return {"what": what, "cpu_ms": alike, "apart_cpu_ms": apart, "ratio": alike / apart}
 
 
 def released_parts(bundle: Bundle, histories: Histories, users: int = 40) -> list[dict[str, Any]]:

@@ -93,6 +93,11 @@ class ItemWeights:
         """() or (K,) weights on `items`."""
         return self.values[items] if self.values.ndim else self.values
 
+    @property
+    def differ(self) -> bool:
+        """Whether some items have another weight than others."""
+        return bool(self.values.min() < self.values.max())
+
 
 class Fusion:
     """Parts under given weights; parts may be fitted on more data than the weights were.

@@ -3,9 +3,10 @@
 Candidates of a user are the items that the index finds for the query of each LSTM and of content
 models, those for which other parts have most evidence together, and the most popular ones. The
 summands are what the fusion of the whole catalogue would give, but for one constant a user and
-model: the probabilities of models are normalised over the candidates and a sample of the rest,
-which is close, so that warm and cold items, weighed apart, stay comparable. The index holds the
-item vectors of the node's own model; other models find what is near in these and are then exact.
+model: the probabilities of models are normalised over the candidates. Of a model that weighs warm
+and cold items differently, a sample of the rest is normalised over as well: the constant is then
+close to that of the whole catalogue, and both kinds stay comparable. The index holds the item
+vectors of the node's own model; other models find what is near in these and are then exact.
 """
 
 from __future__ import annotations
@@ -71,9 +72,8 @@ class IndexedScoring:
                 raise UnusableIndexError(f"{name} cannot be asked about some items")
         self._finding = self._models or {MODEL_PART: behaviour}
         self._popular = self._most_popular()
-        size = len(index)
-        drawn = np.random.default_rng(0).choice(size, min(SAMPLE, size), replace=False)
-        self._sample: Int64s = np.sort(drawn)
+        self._apart = frozenset(n for n in self._models if fusion.parts[n][1].differ)
+        self._sample = _sample(len(index)) if self._apart else _NOTHING
 
     def score(self, histories: Histories) -> list[Scores]:
         """Candidates for each of B users, none of whom has an empty history."""
@@ -98,13 +98,15 @@ class IndexedScoring:
         logits = {name: model.logits_of(query, items) for name, (model, query) in models.items()}
         rest = np.setdiff1d(self._sample, items, assume_unique=True)
         user.constants = {
-            name: self._normaliser(values, model.logits_of(query, rest))
-            for (name, (model, query)), values in zip(models.items(), logits.values(), strict=True)
+            name: self._normaliser(
+                logits[name], model.logits_of(query, rest) if name in self._apart else _NO_VALUES
+            )
+            for name, (model, query) in models.items()
         }
         return Scores(items, self._fusion.parts, user.summands(items, logits), user.summands)
 
     def _normaliser(self, found: Float32s, rest: Float32s) -> float:
-        """About the logarithm of the sum over the catalogue, from candidates and some others."""
+        """Logarithm of the sum over the candidates; with some others, about the catalogue's."""
         known, others = float(log_sum_exp(found[None])[0]), len(self._index) - len(found)
         if not len(rest):
             return known
@@ -179,6 +181,11 @@ class _User:
             model.logits_of(query, items[start : start + PORTION]) for start in starts
         ]
         return np.concatenate([*rows, np.empty(0, dtype=np.float32)])
+
+
+def _sample(size: int) -> Int64s:
+    drawn = np.random.default_rng(0).choice(size, min(SAMPLE, size), replace=False)
+    return np.sort(drawn).astype(np.int64)
 
 
 def _nobody() -> Histories:

@@ -15,7 +15,8 @@ from clients.data.dataset import Catalogue, Histories
 from clients.ranking.config import FreshnessConfig, RankingConfig
 from clients.ranking.request import Filters
 from clients.recommenders.cold_items import ColdItems
-from clients.recommenders.fusion import COLD_PART
+from clients.recommenders.distributions import Part
+from clients.recommenders.fusion import COLD_PART, Fusion, ItemWeights
 from clients.recommenders.local_parts import (
     CONTENT_PART,
     FEDERATED_CONTENT_PART,
@@ -24,11 +25,14 @@ from clients.recommenders.local_parts import (
     RELEASED_PART,
     UNTRAINED_PART,
     fit_local_parts,
+    fusion_parts,
 )
+from clients.retrieval.candidates import SAMPLE, IndexedScoring
 from clients.retrieval.errors import UnusableIndexError
 from clients.retrieval.index import index_of
 from clients.serving.config import ServingConfig
 from clients.serving.model import ServedModel
+from clients.serving.states import ServedBehaviour
 from clients.text.writer import TextWriter
 from clients.training.personalise import PersonalModel, untouched
 from shared.models.behaviour_parameters import initial_parameters
@@ -171,6 +175,59 @@ def _constant_apart(
     return np.asarray(difference - weights * (difference @ weights / (weights @ weights)))
 
 
+class _Counting:
+    """A behaviour model that notes how many items it is asked about."""
+
+    def __init__(self, model: ServedBehaviour) -> None:
+        self._model, self.asked = model, 0
+
+    def scores(self, histories: Histories, /) -> np.ndarray:
+        return self._model.scores(histories)
+
+    def queries(self, histories: Histories, /) -> np.ndarray:
+        return self._model.queries(histories)
+
+    def logits_of(self, query: np.ndarray, items: np.ndarray, /) -> np.ndarray:
+        self.asked += len(items)
+        return self._model.logits_of(query, items)
+
+
+def _scored(facts: FusionFacts, user: int) -> tuple[Scores, int]:
+    """One user's candidates under some weights, and how many items the model was asked about."""
+    counting = _Counting(ServedBehaviour(BUNDLE.personal, INDEXED.states[0]))
+    models = {MODEL_PART: counting}
+    fusion = Fusion(fusion_parts(BUNDLE.local, models), facts.weights, facts.cold)
+    assert BUNDLE.index is not None
+    behaviour = ServedBehaviour(BUNDLE.personal, INDEXED.states[0])
+    indexed = IndexedScoring(fusion, behaviour, BUNDLE.index, SERVING)
+    return indexed.score(HISTORIES.take([user]))[0], counting.asked
+
+
+@pytest.mark.parametrize("user", range(0, USERS, 57))
+def test_others_than_candidates_are_scored_only_where_cold_items_are_weighed_apart(
+    user: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = BUNDLE.manifest.fusion
+    alike = facts.model_copy(update={"cold": {}})
+    same = {**facts.cold, MODEL_PART: facts.weights[MODEL_PART]}
+    some, asked = _scored(facts, user)
+    assert len(some.items) < asked <= len(some.items) + SAMPLE
+    for fewer in (alike, facts.model_copy(update={"cold": same})):
+        found, asked = _scored(fewer, user)
+        assert asked == len(found.items)
+        with monkeypatch.context() as patched:
+            patched.setattr(ItemWeights, "differ", True)
+            sampled, _ = _scored(fewer, user)
+        np.testing.assert_array_equal(found.items, sampled.items)
+        history = HISTORIES.take([user])
+        assert listed(found, history, 50) == listed(sampled, history, 50)
+        for name, values in found.summands.items():
+            if name == MODEL_PART:
+                assert np.ptp(values - sampled.summands[name]) < 1e-5
+            else:
+                np.testing.assert_array_equal(values, sampled.summands[name])
+
+
 def test_any_items_can_be_asked_for_in_any_order() -> None:
     few, _, _ = both(3)
     targets = np.array([few.items[5], 17, few.items[0], 4242])
@@ -274,11 +331,6 @@ class _Opaque:
 
 
 def test_a_part_that_scores_only_whole_catalogues_is_refused_by_name() -> None:
-    from clients.recommenders.distributions import Part
-    from clients.recommenders.fusion import Fusion
-    from clients.retrieval.candidates import IndexedScoring
-    from clients.serving.states import ServedBehaviour
-
     behaviour = ServedBehaviour(BUNDLE.personal, INDEXED.states[0])
     fusion = Fusion({"opaque": Part(_Opaque(), "shares")}, {"opaque": 1.0})
     assert BUNDLE.index is not None
