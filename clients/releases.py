@@ -1,9 +1,9 @@
 """Releases at a node: which global model its own recommender may start from.
 
 A release counts here when the coordinator's card is signed, its plan was approved here, and the
-model that this node computed itself from verified sums has the digest on the card. A release that
-turns out worse on the platform's own hold-out (`clients.gate`), that a person rolls back or that
-the coordinator withdraws is out, and the one before it is in again.
+model and the statistics that this node has from verified sums have the digests on the card. A
+release that turns out worse on the platform's own hold-out (`clients.gate`), that a person rolls
+back or that the coordinator withdraws is out, and the one before it is in again.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from shared.release_card import (
     contract_digest,
     model_digest,
     plan_facts,
+    statistics_digest,
 )
 from shared.released_counts import empty_counts
 
@@ -55,7 +56,7 @@ class UnknownReleaseError(FederationError):
 
 
 class DamagedReleaseError(FederationError):
-    """The kept model of a release does not have the digest on its card."""
+    """The kept model or statistics of a release do not have the digest on its card."""
 
     code = "FED-232"
     default_remedy = "accept the card again: the node computed the model, and checks it anew"
@@ -149,8 +150,8 @@ class ReleaseShelf:
         except (OSError, SafetensorError) as error:
             raise DamagedReleaseError(type(error).__name__, where=str(path)) from error
         counts = kept.get("counts", empty_counts(plan))
-        if counts.shape != empty_counts(plan).shape:
-            raise DamagedReleaseError("statistics of another plan", where=str(path))
+        if counts.shape != empty_counts(plan).shape or not _names(release.card, plan, counts):
+            raise DamagedReleaseError("other statistics", where=str(path))
         return ReleasedStatistics(plan=plan, counts=counts, articles=_articles(kept))
 
     def put_out(self, name: str, reason: str) -> Release | None:
@@ -211,6 +212,12 @@ class ReleaseShelf:
                 where=f"run {card.run_id}",
                 remedy="tell the other partners: the coordinator shows different models",
             )
+        if not _names(card, known.plan, own.state.counts):
+            raise ReleaseRefusedError(
+                "the card names other statistics than this node has",
+                where=f"run {card.run_id}",
+                remedy="tell the other partners: the coordinator shows different statistics",
+            )
         seen = _checked_sum(card, own.verified) + _code(card)
         kept: dict[str, NDArray[Any]] = {"model": np.ascontiguousarray(model, dtype=np.float32)}
         if len(own.state.counts):
@@ -247,6 +254,11 @@ class ReleaseShelf:
 
 def _articles(kept: dict[str, NDArray[Any]]) -> tuple[bytes, ...]:
     return tuple(row.tobytes() for row in kept.get("articles", ()))
+
+
+def _names(card: ReleaseCard, plan: TrainingPlan, counts: NDArray[np.float32]) -> bool:
+    """Whether a card names these statistics; cards before version 3 name none."""
+    return card.version < 3 or card.statistics == statistics_digest(plan, counts)
 
 
 def _check_plan(card: ReleaseCard, plan: TrainingPlan) -> None:

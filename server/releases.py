@@ -47,10 +47,12 @@ def promote(home: CoordinatorHome, run_id: str) -> tuple[ReleaseCard, Path]:
     if newest is None or newest[0] < plan.rounds:
         done = newest[0] if newest else 0
         raise UnfinishedReleaseError(f"{done} of {plan.rounds} rounds", where=f"run {run_id}")
+    number, state = newest
     card = make_card(
         plan,
-        newest[1].released(plan),
-        round_number=newest[0],
+        state.released(plan),
+        round_number=number,
+        counts=state.counts,
         smallest_cohort=_smallest_cohort(directory),
         verified_sum=_sum_of(directory, plan.rounds),
         issued=_now(),

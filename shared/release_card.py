@@ -25,16 +25,17 @@ from shared.wire import WIRE_VERSION
 
 Moment = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00$")]
 
-_SINCE_2: Final = frozenset({"code", "verified_sum"})
+_SINCE: Final = {"code": 2, "verified_sum": 2, "statistics": 3}
+"""Fields that came after the first version."""
 _PACKAGES: Final = ("clients", "server", "shared")
 
 
 class ReleaseCard(SignedDocument):
     """A global model that the coordinator stands behind; signed by it."""
 
-    # Wider than the other documents': cards of the first version are still read.
-    version: Literal[1, 2] = 2  # type: ignore[assignment]
-    """Version of this format; 2 added `code` and `verified_sum`."""
+    # Wider than the other documents': cards of earlier versions are still read.
+    version: Literal[1, 2, 3] = 3  # type: ignore[assignment]
+    """Version of this format; 2 added `code` and `verified_sum`, 3 added `statistics`."""
     run_id: RunId
     """The run that made it."""
     plan: Digest
@@ -64,6 +65,9 @@ class ReleaseCard(SignedDocument):
     verified_sum: Digest | None = None
     """Digest of the last round's sum (`sum_digest`), whose keyed tag every survivor checked; None
     if that round was lost."""
+    statistics: Digest | None = None
+    """Digest of the private statistics released before the rounds (`statistics_digest`); None where
+    the plan has none, and before version 3."""
     protocol: int
     """Version of the wire protocol."""
     software: str
@@ -73,16 +77,17 @@ class ReleaseCard(SignedDocument):
 
     @model_validator(mode="after")
     def _fields_of_the_version(self) -> Self:
-        if self.version == 1 and (self.code or self.verified_sum):
-            raise ValueError("version 1 has neither code nor verified_sum")
-        if self.version == 2 and self.code is None:
-            raise ValueError("version 2 needs code")
+        for name, since in _SINCE.items():
+            if self.version < since and getattr(self, name) is not None:
+                raise ValueError(f"version {self.version} has no {name}, {since} brought it")
+        if self.version > 1 and self.code is None:
+            raise ValueError(f"version {self.version} needs code")
         return self
 
     def signed_values(self) -> dict[str, Any]:
         """Only what the card's version has, so that older signatures still hold."""
         values = super().signed_values()
-        return {k: v for k, v in values.items() if self.version > 1 or k not in _SINCE_2}
+        return {k: v for k, v in values.items() if self.version >= _SINCE.get(k, 1)}
 
 
 class Withdrawal(SignedDocument):
@@ -105,9 +110,16 @@ def make_card(
     round_number: int,
     smallest_cohort: int,
     issued: str,
+    counts: NDArray[np.float32],
     verified_sum: str | None = None,
 ) -> ReleaseCard:
-    """The unsigned card of `model` (P,) after `round_number` rounds of `plan`."""
+    """The unsigned card of `model` (P,) after `round_number` rounds of `plan`.
+
+    Parameters
+    ----------
+    counts
+        (L,) the statistics of the run (`shared.released_counts`); L is 0 where it has none.
+    """
     return ReleaseCard(
         run_id=plan.run_id,
         plan=plan.digest().hex(),
@@ -118,6 +130,7 @@ def make_card(
         contract=contract_digest(),
         code=code_digest(),
         verified_sum=verified_sum,
+        statistics=statistics_digest(plan, counts),
         protocol=WIRE_VERSION,
         software=__version__,
         issued=issued,
@@ -141,6 +154,17 @@ def plan_facts(plan: TrainingPlan) -> dict[str, Any]:
 def model_digest(model: NDArray[np.float32]) -> str:
     """SHA-256 (hex) of a parameter vector (P,), as little-endian float32."""
     return digest("isthmus global model 1", model.astype("<f4").tobytes()).hex()
+
+
+def statistics_digest(plan: TrainingPlan, counts: NDArray[np.float32]) -> str | None:
+    """SHA-256 (hex) of a run's released statistics (L,) and its plan; None where L is 0.
+
+    The plan says what each number counts: partners, articles or clusters, in which order.
+    """
+    if not len(counts):
+        return None
+    data = counts.astype("<f4").tobytes()
+    return digest("isthmus released statistics 1", plan.digest(), data).hex()
 
 
 def sum_digest(

@@ -26,6 +26,7 @@ from shared.models.encoders import EncodingCache, load_encoder
 from shared.models.parameters import Float32s
 from shared.plan import ContentTerms, TrainingPlan
 from shared.release_card import make_card
+from shared.released_counts import empty_counts
 from tests.clients.small_node import CONFIG, catalogue_of
 from tests.clients.training.worlds import cyclic_platform
 from tests.plans import make_plan
@@ -66,7 +67,14 @@ def put_release(home: NodeHome, plan: TrainingPlan, behaviour: Float32s | None =
         model[: len(behaviour)] = behaviour
     approvals = Approvals(home.approvals)
     approvals.approve(approvals.keep(plan))
-    card = make_card(plan, model, round_number=3, smallest_cohort=3, issued=ISSUED)
+    card = make_card(
+        plan,
+        model,
+        round_number=3,
+        smallest_cohort=3,
+        issued=ISSUED,
+        counts=empty_counts(plan),
+    )
     folder = home.root / "releases"
     folder.mkdir(parents=True)
     (folder / f"{plan.run_id}.safetensors").write_bytes(save({"model": model}))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from safetensors import safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 from typer.testing import CliRunner
 
 from clients.approvals import Approvals, UnknownPlanError
@@ -21,14 +22,16 @@ from clients.releases import (
 from shared.documents import DocumentError, SignedDocument, signed, write_document
 from shared.files import write_json
 from shared.optimiser import ServerState
-from shared.plan import LocalSteps, TrainingPlan
+from shared.plan import LocalSteps, PrivacyTerms, TrainingPlan
 from shared.release_card import (
     ReleaseCard,
     Withdrawal,
     code_digest,
     make_card,
     model_digest,
+    statistics_digest,
 )
+from shared.statistics import StatisticsTerms
 from tests.federation import MODEL, Federation
 from tests.plans import KEY, identity, make_plan
 
@@ -38,14 +41,18 @@ ISSUED = "2026-01-02T03:04:05+00:00"
 class Finished:
     """A finished run and what the coordinator may say of it."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, statistics: StatisticsTerms | None = None) -> None:
         self.root = root
         self.plan: TrainingPlan = make_plan(
-            rounds=1, privacy=None, model=MODEL, local=LocalSteps(steps=1, batch_users=16)
+            rounds=1,
+            privacy=PrivacyTerms(epsilon=8.0) if statistics else None,
+            model=MODEL,
+            local=LocalSteps(steps=1, batch_users=16),
+            statistics=statistics,
         )
-        federation = Federation(self.plan, root / "run")
+        federation = Federation(self.plan, root / "run", allow_statistics=statistics is not None)
         self.final: ServerState = federation.run()
-        (self.sum,) = (report.sum for report in federation.reports)
+        self.sum = federation.reports[-1].sum
         self.node = federation.nodes[1]
         write_json(self.node.home.policy, self.node.policy.model_dump(mode="json"))
         self.shelf = ReleaseShelf(self.node.home)
@@ -56,6 +63,7 @@ class Finished:
             self.final.model,
             round_number=1,
             smallest_cohort=3,
+            counts=self.final.counts,
             verified_sum=self.sum,
             issued=ISSUED,
         )
@@ -76,6 +84,12 @@ def finished(tmp_path: Path) -> Finished:
     return Finished(tmp_path)
 
 
+@pytest.fixture
+def counted(tmp_path: Path) -> Finished:
+    """A run that released statistics before its round."""
+    return Finished(tmp_path, StatisticsTerms(clusters=5, frequent=5))
+
+
 def test_the_nodes_own_model_is_used_once_its_card_is_signed(finished: Finished) -> None:
     finished.shelf.accept(finished.file(finished.card()))
     release = finished.shelf.current()
@@ -90,6 +104,7 @@ def test_the_nodes_own_model_is_used_once_its_card_is_signed(finished: Finished)
         {"round": 2},
         {"contract": "00" * 32},
         {"verified_sum": "00" * 32},
+        {"statistics": "00" * 32},
         {"purpose": "another"},
         {"partners": 4},
         {"smallest_cohort": 4},
@@ -144,6 +159,44 @@ def test_a_card_of_the_first_version_is_still_accepted(finished: Finished) -> No
     card = finished.card(version=1, code=None, verified_sum=None)
     finished.shelf.accept(finished.file(card))
     assert finished.shelf.current() is not None
+
+
+def test_statistics_are_those_that_the_card_names(counted: Finished) -> None:
+    counted.shelf.accept(counted.file(counted.card()))
+    release = counted.shelf.current()
+    assert release is not None
+    assert release.card.statistics == statistics_digest(counted.plan, counted.final.counts)
+    kept = counted.shelf.statistics(release).counts
+    assert kept.tolist() == counted.final.counts.tolist()
+
+
+@pytest.mark.parametrize("named", ["00" * 32, None])
+def test_a_card_that_names_other_statistics_or_none_is_refused(
+    counted: Finished, named: str | None
+) -> None:
+    with pytest.raises(ReleaseRefusedError, match="other statistics"):
+        counted.shelf.accept(counted.file(counted.card(statistics=named)))
+    assert counted.shelf.current() is None
+
+
+def test_a_card_of_the_second_version_names_no_statistics_and_is_still_accepted(
+    counted: Finished,
+) -> None:
+    counted.shelf.accept(counted.file(counted.card(version=2, statistics=None)))
+    release = counted.shelf.current()
+    assert release is not None
+    assert len(counted.shelf.statistics(release).counts)
+
+
+def test_altered_statistics_are_noticed(counted: Finished) -> None:
+    counted.shelf.accept(counted.file(counted.card()))
+    release = counted.shelf.current()
+    assert release is not None
+    path = counted.node.home.root / "releases" / f"{release.name}.safetensors"
+    kept = load_file(path)
+    save_file({**kept, "counts": kept["counts"] + np.float32(1)}, path)
+    with pytest.raises(DamagedReleaseError, match="other statistics"):
+        counted.shelf.statistics(release)
 
 
 def test_a_card_that_another_key_signed_is_refused(finished: Finished) -> None:

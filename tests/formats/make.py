@@ -1,7 +1,8 @@
 """Write one file of each format as this version writes it: `python -m tests.formats.make`.
 
 Run it once when a version is released; the files stay for good, and later versions must read them.
-Formats that changed after 0.1.0 was written stand in ``since-0.1.0``: `... make since-0.1.0`.
+Formats that changed or came after 0.1.0 was written stand in ``since-0.1.0``:
+`... make since-0.1.0` adds what is not there yet.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from clients.approvals import Approvals
+from clients.articles import hashed_articles, listed
 from clients.bundle import save_bundle
 from clients.data.state import NodeState
 from clients.home import NodeHome
@@ -28,7 +30,8 @@ from server.journal import Journal
 from server.partners import AdmittedPartner, IssuedCertificate, PartnersFile, write_partners
 from server.run_state import RunState, write_state
 from shared import __version__
-from shared.documents import signed, write_document
+from shared.article_list import ArticleList
+from shared.documents import SignedDocument, signed, write_document
 from shared.files import write_atomically, write_json
 from shared.optimiser import ServerState
 from shared.plan import PrivacyTerms
@@ -36,6 +39,7 @@ from shared.privacy.accounting import Budget, Mechanism
 from shared.privacy.ledger import Ledger
 from shared.privacy.spends import Release
 from shared.release_card import Withdrawal, make_card, model_digest
+from shared.statistics import StatisticsTerms
 from shared.wire import MASK, Parcel
 from tests.clients.released import released
 from tests.clients.small_node import node_training, quiet
@@ -44,6 +48,8 @@ from tests.plans import KEY, identity, make_plan, public
 
 ISSUED = "2026-01-02T03:04:05+00:00"
 PLAN = make_plan(privacy=PrivacyTerms(epsilon=1.0), model=MODEL)
+COUNTING = PLAN.model_copy(update={"statistics": StatisticsTerms(clusters=5, frequent=5)})
+ARTICLES = listed(hashed_articles(bytes(32), ["4006381333931", "9780262033848", ""]))
 LIFETIME = Budget(epsilon=8.0, delta=0.01)
 USER = b"a" * 16
 
@@ -52,7 +58,7 @@ def main() -> None:
     """Write the files of this version, or those whose formats it has changed."""
     name = sys.argv[1] if len(sys.argv) > 1 else __version__
     folder = Path(__file__).parent / name
-    folder.mkdir()  # files of a version are never written over
+    folder.mkdir(exist_ok=name != __version__)  # files of a version are never written over
     make_changed_files(folder)
     if name == __version__:
         make_node_files(folder)
@@ -61,18 +67,29 @@ def main() -> None:
 
 
 def make_changed_files(folder: Path) -> None:
-    """A card of version 2, a signed checkpoint."""
-    state = ServerState.start(PLAN)
+    """Release card, list of articles, signed checkpoint; what is there stays."""
+    state = ServerState.start(COUNTING)
     card = make_card(
-        PLAN,
+        COUNTING,
         state.model,
         round_number=3,
         smallest_cohort=3,
+        counts=state.counts,
         verified_sum="ab" * 32,
         issued=ISSUED,
     )
-    write_document(signed(card, KEY), folder / "release.json")
-    Checkpoints(folder / "checkpoints", PLAN.digest(), KEY).save(3, state)
+    _write_new(signed(card, KEY), folder / f"release-{card.version}.json")
+    hashes = ArticleList.packed(ARTICLES)
+    articles = ArticleList(identity=public(identity(1)).hex(), hashes=hashes)
+    _write_new(signed(articles, identity(1)), folder / f"articles-{articles.version}.json")
+    checkpoints = Checkpoints(folder / "checkpoints", PLAN.digest(), KEY)
+    if not checkpoints.path(3).exists():
+        checkpoints.save(3, ServerState.start(PLAN))
+
+
+def _write_new(document: SignedDocument, path: Path) -> None:
+    if not path.exists():
+        write_document(document, path)
 
 
 def make_node_files(folder: Path) -> None:

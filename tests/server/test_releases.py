@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from safetensors.numpy import save_file
 from typer.testing import CliRunner
@@ -26,7 +28,8 @@ from shared.files import write_json
 from shared.keyfile import create_identity, load_identity, public_bytes
 from shared.optimiser import ServerState
 from shared.plan import PrivacyTerms
-from shared.release_card import code_digest, contract_digest, model_digest
+from shared.release_card import code_digest, contract_digest, model_digest, statistics_digest
+from shared.statistics import StatisticsTerms
 from tests.federation import MODEL
 from tests.plans import make_plan
 
@@ -61,8 +64,23 @@ def test_a_card_says_what_can_be_checked(home: CoordinatorHome) -> None:
     assert card.contract == contract_digest()
     assert (card.code, card.verified_sum) == (code_digest(), "cd" * 32)
     assert (card.smallest_cohort, card.partners, card.round) == (2, 2, 2)
+    assert card.statistics is None
     assert card.epsilon == 2.0
     assert card.delta == (100**-1.1, 64**-1.1)
+
+
+def test_a_card_names_the_statistics_of_its_run(tmp_path: Path) -> None:
+    home = CoordinatorHome(tmp_path)
+    terms = StatisticsTerms(clusters=5, frequent=5)
+    plan = PLAN.model_copy(update={"statistics": terms})
+    store_plan(home.run(plan.run_id), plan, plan.sign(create_identity(home.identity)))
+    write_json(home.run(plan.run_id) / REPORTS, [])
+    state = ServerState.start(plan)
+    counted = replace(state, counts=state.counts + np.float32(2))
+    checkpoints_of(home, plan.run_id).save(2, counted)
+    card, _ = promote(home, plan.run_id)
+    assert card.statistics == statistics_digest(plan, counted.counts)
+    assert card.statistics != statistics_digest(plan, state.counts)
 
 
 def test_an_unfinished_run_is_not_released(home: CoordinatorHome) -> None:
