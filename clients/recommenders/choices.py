@@ -12,21 +12,22 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize
+from scipy import linalg
 
 from clients.data.dataset import Float64s
 from clients.recommenders.base import Float32s
 from clients.recommenders.distributions import log_sum_exp
+from clients.recommenders.newton import Bounds, minimise
 
 Bools = NDArray[np.bool_]
 
 FURTHEST: Final = 20.0
 """Most that a cold item is put ahead or behind, in nats: without a bound, one that nobody ever
 chose would go to infinity."""
-TOLERANCE: Final = 1e-7
-"""Relative changes of the loss that are not worth another step."""
-TRIAL_STEPS: Final = 10
+TRIAL_STEPS: Final = 3
 """Steps from what was best with a weight to what is about best without it."""
+AT_ONCE: Final = 128
+"""Users whose candidates are weighted at once."""
 SAME: Final = 1e-3
 """Differences of log-probabilities that are rounding."""
 
@@ -64,30 +65,28 @@ class Choices:
             own_cold=np.concatenate([one.own_cold for one in parts]),
         )
 
-    def fit(self, allowed: Bools, start: Float64s | None = None, *, steps: int = 1000) -> Float64s:
+    def fit(self, allowed: Bools, start: Float64s | None = None) -> Float64s:
         """(K,) or (2K + 1,) weights that make the targets most likely; zero where not `allowed`.
 
         Parameters
         ----------
         start
             A guess, the better the fewer steps it takes.
-        steps
-            At most so many.
         """
-        count = len(self.logs)
-        bounds = [(0.0, None) if a else (0.0, 0.0) for a in allowed]
-        if len(allowed) > count:
-            bounds[-1] = (-FURTHEST, FURTHEST)
         begin = np.ones(len(allowed)) / max(allowed.sum(), 1) if start is None else start
-        found = optimize.minimize(
-            self._loss,
-            begin * allowed,
-            jac=True,
-            bounds=bounds,
-            method="L-BFGS-B",
-            options={"ftol": TOLERANCE, "maxiter": steps},
-        )
-        return np.where(np.abs(found.x) < 1e-6, 0.0, found.x)
+        return _rounded(minimise(self.loss, self.curvature, begin, self._bounds(allowed)))
+
+    def refit(self, allowed: Bools, start: Float64s, curvature: Float64s) -> Float64s:
+        """About what `fit` finds, near a `start` around which the loss curves like `curvature`."""
+        bounds = self._bounds(allowed)
+        found = minimise(self.loss, lambda _: curvature, start, bounds, steps=TRIAL_STEPS)
+        return _rounded(found)
+
+    def _bounds(self, allowed: Bools) -> Bounds:
+        low, high = np.zeros(len(allowed)), np.where(allowed, np.inf, 0.0)
+        if len(allowed) > len(self.logs):
+            low[-1], high[-1] = -FURTHEST * allowed[-1], FURTHEST * allowed[-1]
+        return Bounds(low, high)
 
     def surprise(self, weights: Float64s) -> Float64s:
         """(B,) negative log-likelihood of each user's target under `weights`."""
@@ -116,7 +115,7 @@ class Choices:
         high = logs.max(axis=1, where=self.cold, initial=-np.inf)
         return float((high - low).max())
 
-    def _loss(self, weights: Float64s) -> tuple[float, Float64s]:
+    def loss(self, weights: Float64s) -> tuple[float, Float64s]:
         """Mean negative log-likelihood and its gradient: E_pool[log p_k] - log p_k(target)."""
         scores, own, total = self._pooled(weights)
         pool = np.exp(scores - total[:, None].astype(np.float32))
@@ -128,6 +127,40 @@ class Choices:
             offset = cold_pool.sum(dtype=np.float64) + cold_missed.sum()
             slope = np.concatenate([slope - cold, cold, [offset]])
         return float((total - own).mean()), slope / len(own)
+
+    def curvature(self, weights: Float64s) -> Float64s:
+        """(n, n) second derivatives of `loss`: what parts say varies together over the pool."""
+        scores, own, total = self._pooled(weights)
+        pool = np.exp(scores - total[:, None].astype(np.float32))
+        taken = np.exp(own - total)
+        count, kinds = len(self.logs), [(pool, taken)]
+        if len(weights) > count:
+            warm = (pool * ~self.cold, taken * ~self.own_cold)
+            kinds = [warm, (pool * self.cold, taken * self.own_cold)]
+        found = linalg.block_diag(*(self._second(*kind) for kind in kinds))
+        means = np.concatenate([self._first(*kind) for kind in kinds])
+        if len(weights) > count:
+            cold_pool, cold_taken = kinds[1]
+            ones = cold_pool.sum(axis=1, dtype=np.float64) + cold_taken
+            edge = np.concatenate([np.zeros(count), means[count:].sum(axis=1)])
+            found = np.block([[found, edge[:, None]], [edge, ones.sum()]])
+            means = np.concatenate([means, ones[None]])
+        return np.asarray((found - means @ means.T) / len(own), dtype=np.float64)
+
+    def _first(self, pool: Float32s, taken: Float64s) -> Float64s:
+        """(K, B) mean of each part's log-probabilities over a pool of candidates."""
+        expected = np.einsum("kbc,bc->kb", self.logs, pool, optimize=True)
+        return np.asarray(expected + self.own * taken, dtype=np.float64)
+
+    def _second(self, pool: Float32s, taken: Float64s) -> Float64s:
+        """(K, K) mean of the products of two parts' log-probabilities, summed over users."""
+        count = len(self.logs)
+        found = (self.own * taken) @ self.own.T.astype(np.float64)
+        for start in range(0, len(taken), AT_ONCE):
+            users = slice(start, start + AT_ONCE)
+            logs = self.logs[:, users].reshape(count, -1)
+            found += (logs * pool[users].reshape(-1)) @ logs.T
+        return np.asarray(found, dtype=np.float64)
 
     def _slope(self, pool: Float32s, missed: Float64s) -> Float64s:
         expected = np.einsum("kbc,bc->k", self.logs, pool, optimize=True)
@@ -149,6 +182,10 @@ class Choices:
         return scores, weights @ self.own.astype(np.float64)
 
 
+def _rounded(weights: Float64s) -> Float64s:
+    return np.where(np.abs(weights) < 1e-6, 0.0, weights)
+
+
 def told_apart(weights: Float64s, count: int) -> tuple[Float64s, Float64s, float]:
     """(K,) weights for warm items, (K,) for cold ones, and what is added to these."""
     if len(weights) == count:
@@ -165,6 +202,8 @@ def without_the_unneeded(choices: Choices, weights: Float64s) -> Float64s:
     count = len(choices.logs)
     parts = np.arange(2 * count if len(weights) > count else count)
 
+    curvature = choices.curvature(weights)
+
     def used() -> Bools:
         return np.asarray((weights != 0) | (np.arange(len(weights)) >= len(parts)))
 
@@ -173,7 +212,7 @@ def without_the_unneeded(choices: Choices, weights: Float64s) -> Float64s:
             continue
         allowed = used()
         allowed[index] = False
-        without = choices.fit(allowed, weights, steps=TRIAL_STEPS)
+        without = choices.refit(allowed, weights, curvature)
         worse = choices.surprise(without) - choices.surprise(weights)
         if worse.mean() <= 2 * worse.std() / np.sqrt(len(worse)):
             weights = without

@@ -125,7 +125,7 @@ def test_the_gradient_of_the_weights_is_that_of_the_loss(monkeypatch: pytest.Mon
     monkeypatch.setattr(weighing, "CANDIDATES", ITEMS // 2)
     choices = weighing.Weighing(parts, None, fold, 0).choices
     point, step = np.array([0.7, 0.4]), 1e-2
-    _, gradient = choices._loss(point)
+    _, gradient = choices.loss(point)
     for k, one in enumerate(np.eye(2)):
         ahead, behind = choices.surprise(point + step * one), choices.surprise(point - step * one)
         slope = (ahead.mean() - behind.mean()) / (2 * step)
@@ -228,7 +228,7 @@ def test_the_gradient_with_cold_items_apart_is_that_of_the_loss() -> None:
     parts = {"a": _hint(fold, 0.4, 2), "b": _hint(fold, 0.2, 3)}
     choices = weighing.Weighing(parts, COLD, fold, 0).choices
     point, step = np.array([0.7, 0.4, 0.3, 0.9, -0.6]), 1e-2
-    _, gradient = choices._loss(point)
+    _, gradient = choices.loss(point)
     for k, one in enumerate(np.eye(5)):
         ahead, behind = choices.surprise(point + step * one), choices.surprise(point - step * one)
         slope = (ahead.mean() - behind.mean()) / (2 * step)

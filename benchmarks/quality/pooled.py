@@ -1,0 +1,61 @@
+"""Histories of all platforms as one platform would see them, had they been pooled; lab only."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from clients.data.dataset import Histories, Int64s
+from clients.recommenders.transitions import consecutive_pairs
+from simulations.platforms import LabPlatform
+
+
+def everybodys(platforms: Sequence[LabPlatform], mine: LabPlatform) -> Histories:
+    """Training histories of all platforms in the item numbers of `mine`, other items left out.
+
+    Histories stay apart: a person on two platforms is two users.
+    """
+    found = [_renumbered(platform, mine) for platform in platforms]
+    return Histories(
+        users=tuple(user for one in found for user in one.users),
+        offsets=np.concatenate([[0], np.cumsum(np.concatenate([one.lengths for one in found]))]),
+        items=np.concatenate([one.items for one in found]),
+        events=np.concatenate([one.events for one in found]),
+        times=np.concatenate([one.times for one in found]),
+        ordinal=mine.split.training.ordinal,
+    )
+
+
+def _renumbered(platform: LabPlatform, mine: LabPlatform) -> Histories:
+    numbers = {item: number for number, item in enumerate(mine.catalogue.item_ids)}
+    number_of = np.array([numbers.get(i, -1) for i in platform.catalogue.item_ids], dtype=np.int32)
+    theirs = platform.split.training
+    items = number_of[theirs.items]
+    carried = items >= 0
+    owner = np.repeat(np.arange(len(theirs)), theirs.lengths)[carried]
+    lengths = np.bincount(owner, minlength=len(theirs))
+    return Histories(
+        users=tuple(f"{platform.name}/{user}" for user in theirs.users),
+        offsets=np.concatenate([[0], np.cumsum(lengths)]),
+        items=items[carried],
+        events=theirs.events[carried],
+        times=theirs.times[carried],
+        ordinal=theirs.ordinal,
+    )
+
+
+def customers_of_transitions(platforms: Sequence[LabPlatform]) -> Int64s:
+    """By pair of articles, how many customers of all platforms bought the second right after."""
+    found = Counter(pair for platform in platforms for pair in _pairs(platform))
+    return np.fromiter(found.values(), dtype=np.int64, count=len(found))
+
+
+def _pairs(platform: LabPlatform) -> Iterator[tuple[str, str]]:
+    """Each pair once a customer."""
+    ids, histories = platform.catalogue.item_ids, platform.split.training
+    for user in range(len(histories)):
+        first, second = consecutive_pairs(histories.take([user]))
+        distinct = {(int(a), int(b)) for a, b in zip(first, second, strict=True) if a != b}
+        yield from ((ids[a], ids[b]) for a, b in distinct)
