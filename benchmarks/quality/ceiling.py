@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 import torch
 
-from benchmarks.quality.pooled import customers_of_transitions, everybodys
+from benchmarks.quality.pooled import customers_of_transitions, everybodys, transitions_of_several
 from benchmarks.report import Row, write_report
 from clients.data.dataset import Float64s
 from clients.evaluation.bootstrap import macro_difference
@@ -44,6 +44,8 @@ from simulations.recipe import CentralisedRecipe, Recipe, load_recipe
 POOLED_STEPS: Final = 120
 """More steps fit the pooled users' purchases worse."""
 POOLED: Final = "LSTM trained on everybody's purchases"
+SEVERAL: Final = (2, 3)
+"""Customers of a transition that is left where rarer ones are dropped."""
 REVEALING: Final = (2, 3, 5, 8)
 """Customers that a pair of articles has at least."""
 Parts = Mapping[str, Part]
@@ -54,7 +56,7 @@ def main() -> None:
     options = _options()
     torch.set_num_threads(1)
     recipe = load_recipe(options.recipe, options.set)
-    platforms = _platforms(recipe, options.data, options.seed)
+    platforms = platforms_of(recipe, options.data, options.seed)
     settings = CentralisedRecipe(steps=options.steps)
     pooled = train_centralised(platforms, recipe.model, settings, options.seed, lambda *_: None)
     found: dict[str, list[Float64s]] = {}
@@ -81,7 +83,8 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _platforms(recipe: Recipe, folder: Path, seed: int) -> list[LabPlatform]:
+def platforms_of(recipe: Recipe, folder: Path, seed: int) -> list[LabPlatform]:
+    """The platforms of a recipe, split and encoded."""
     federation = load_data(recipe.data, folder if recipe.data.source == "folder" else None, seed)
     cut = partial(recipe.evaluation.split, seed=seed)
     return prepare(federation, load_encoder(recipe.encoder), recipe.model, cut, lambda *_: None)
@@ -132,6 +135,11 @@ def exact_counts(platforms: Sequence[LabPlatform], mine: LabPlatform) -> dict[st
         "everybody's popularity": lambda: Popularity(half_life=1.0).fit(pool, mine.catalogue),
         "everybody's item kNN": lambda: ItemKNN(decay=0.8).fit(pool, mine.catalogue),
         "everybody's transitions": lambda: Transitions().fit(pool, mine.catalogue),
+    } | {
+        f"transitions of {least} customers or more": partial(
+            transitions_of_several, pool, mine.catalogue, least
+        )
+        for least in SEVERAL
     }
     return {name: Part(make(), "shares") for name, make in kinds.items()}
 

@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from scipy import sparse
 
-from clients.data.dataset import Histories, Int64s
-from clients.recommenders.transitions import consecutive_pairs
+from clients.data.dataset import Catalogue, Histories, Int64s
+from clients.recommenders.base import sparse_of, sparse_state
+from clients.recommenders.transitions import Transitions, consecutive_pairs
 from simulations.platforms import LabPlatform
 
 
@@ -44,6 +46,28 @@ def _renumbered(platform: LabPlatform, mine: LabPlatform) -> Histories:
         times=theirs.times[carried],
         ordinal=theirs.ordinal,
     )
+
+
+def transitions_of_several(pool: Histories, catalogue: Catalogue, least: int) -> Transitions:
+    """Transitions that `least` or more users of `pool` made, with the shares they have of all."""
+    fitted = Transitions().fit(pool, catalogue)
+    shares = sparse_of(fitted.state())
+    users = _users_of_pairs(pool, len(catalogue))
+    rows = np.repeat(np.arange(len(catalogue)), np.diff(shares.indptr))
+    several = np.asarray(users[rows, shares.indices]).ravel() >= least
+    kept = sparse.csr_array(
+        (shares.data * several, shares.indices, shares.indptr), shape=shares.shape
+    )
+    return Transitions().restore({**fitted.state(), **sparse_state(kept)})
+
+
+def _users_of_pairs(pool: Histories, items: int) -> sparse.csr_array:
+    """(N, N) how many users met the second item right after the first."""
+    first, second = consecutive_pairs(pool)
+    owner = np.repeat(np.arange(len(pool)), np.maximum(pool.lengths - 1, 0))
+    _, once = np.unique(np.stack([owner, first, second]), axis=1, return_index=True)
+    pairs = (np.ones(len(once)), (first[once], second[once]))
+    return sparse.csr_array(pairs, shape=(items, items))
 
 
 def customers_of_transitions(platforms: Sequence[LabPlatform]) -> Int64s:
