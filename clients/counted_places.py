@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from clients.articles import Hashes, NoPublicIdsError, OtherArticlesError, places_of
 from shared.models.clusters import item_clusters
 from shared.statistics import Float32s, Int64s, StatisticsTerms, articles_digest
@@ -41,3 +43,25 @@ def counted_places(
     if len(articles) != terms.article_count or articles_digest(articles) != terms.articles:
         raise OtherArticlesError(f"a list of {len(articles)} articles with another digest")
     return places_of(hashes, articles)
+
+
+def carried_share(
+    terms: StatisticsTerms | None, articles: Sequence[bytes], hashes: Hashes | None
+) -> float | None:
+    """Share of a catalogue that is among the shared articles; None where it was never compared.
+
+    Parameters
+    ----------
+    terms, articles, hashes
+        As above; without articles where this node never got the list.
+
+    Raises
+    ------
+    OtherArticlesError
+    """
+    if terms is None or terms.clusters or hashes is None or not len(hashes):
+        return None
+    if terms.article_count and not articles:
+        return None
+    nothing = np.empty((0, 0), dtype=np.float32)
+    return float((counted_places(terms, articles, hashes, nothing) >= 0).mean())

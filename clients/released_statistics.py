@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from clients.articles import Hashes
-from clients.counted_places import counted_places
+from clients.counted_places import carried_share, counted_places
 from clients.recommenders.base import Float32s, Storable
 from clients.recommenders.pooled import PooledCounts
 from shared.plan import TrainingPlan
@@ -53,6 +53,16 @@ class ReleasedStatistics:
         places = counted_places(terms, self.articles, self.hashes, vectors)
         found = PooledCounts.of(self.plan, self.counts, places)
         return {} if found is None or not (places >= 0).any() else found.recommenders()
+
+    @property
+    def shared(self) -> float | None:
+        """Share of this node's catalogue that enough partners carry; None if never compared.
+
+        Raises
+        ------
+        OtherArticlesError
+        """
+        return carried_share(self.plan.statistics, self.articles, self.hashes)
 
     def parts(self) -> list[bytes]:
         """What decides the result, for digests."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from clients.data.dataset import Histories
 from shared.plan import Partner, TrainingPlan
 
 Scenario = Literal[
@@ -43,6 +44,12 @@ class OwnData:
     users: int
     events_per_user: float
     shared_articles: float | None
+
+    @classmethod
+    def of(cls, training: Histories, shared_articles: float | None) -> OwnData:
+        """From what a node trains on."""
+        mean = float(training.lengths.mean()) if len(training) else 0.0
+        return cls(users=len(training), events_per_user=mean, shared_articles=shared_articles)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flwr.app import Message
 
 from clients.app import make_app
+from clients.counted_places import carried_share
 from clients.home import NodeHome
 from clients.identity import create_identity, load_identity, public_bytes
 from clients.node_data import TrainingData
@@ -233,10 +234,7 @@ class FederatedLab:
             delta=self._deltas(),
             reports=ReportFile(self._coordinator).read(),
             statistics=statistics,
-            situations={
-                partner.name: self._situation(partner, statistics.get(partner.name))
-                for partner in self._plan.partners
-            },
+            situations={partner.name: self._situation(partner) for partner in self._plan.partners},
         )
 
     def _pooled(self, checkpoints: Checkpoints) -> dict[str, PooledCounts]:
@@ -250,14 +248,11 @@ class FederatedLab:
         }
         return {name: pooled for name, pooled in found.items() if pooled is not None}
 
-    def _situation(self, partner: Partner, counts: PooledCounts | None) -> str:
-        histories = self._data[partner.id - 1].histories
-        own = OwnData(
-            users=len(histories),
-            events_per_user=float(histories.lengths.mean()) if len(histories) else 0.0,
-            shared_articles=None if counts is None else float((counts.places >= 0).mean()),
-        )
-        return situation(self._plan, partner, own).sentence()
+    def _situation(self, partner: Partner) -> str:
+        data, counting = self._data[partner.id - 1], self._counting
+        articles = () if counting is None else counting.articles
+        shared = carried_share(self._plan.statistics, articles, data.hashes)
+        return situation(self._plan, partner, OwnData.of(data.histories, shared)).sentence()
 
     def _epsilons(self, index: int) -> list[float]:
         """Epsilon after each round, from the node's ledger; statistics count into the first."""

@@ -38,7 +38,9 @@ def evaluate(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
     signer = load_identity(node.identity).public_key()
     bundle = load_bundle(BundleShelf(node.models).current, signer, catalogue)
     split = leave_one_out(histories)
-    bundle = replace(bundle, local=fit_local_parts(split.training, catalogue))
+    # Parts of the partners' statistics stay as they are: the node's events only break their ties.
+    local = bundle.local | fit_local_parts(split.training, catalogue)
+    bundle = replace(bundle, local=local)
     systems: dict[str, Scorer] = {
         name: part.scorer for name, part in bundle.parts().items() if part.kind != "offset"
     }

@@ -71,6 +71,7 @@ def train(
                 "alone": decision.served,
                 "joined": decision.new,
                 "gate": decision.reason,
+                "situation": joined.situation.sentence() if joined.situation else "",
             }
     health = bundle_health(bundle, leave_one_out(data[1]).training)
     told = {part: found.as_json() for part, found in health.items()}
@@ -106,6 +107,8 @@ def _text(facts: dict[str, Any]) -> str:
             f"{facts['joined']:.4f} NDCG@10 on this node's hold-out",
             f"  {facts['gate']}",
         ]
+    if facts.get("situation"):
+        lines.append(f"  {facts['situation']}")
     for name, part in facts["parts"].items():
         weights = f"weight {part['weight']:6.3f}"
         if "cold items" in facts:

@@ -21,10 +21,13 @@ from clients.bundle import Bundle
 from clients.content_file import ContentPart
 from clients.data.dataset import Catalogue, Histories
 from clients.data.features import Features
+from clients.evaluation.split import leave_one_out
 from clients.gate import GateDecision, gate
 from clients.home import NodeHome
+from clients.identity import public_bytes
 from clients.releases import Release, ReleaseShelf
 from clients.retrieval.index import INDEX_FROM
+from clients.situation import OwnData, Situation, situation
 from clients.training.config import TrainingConfig
 from clients.training.node_training import NodeTraining, Released
 from shared.errors import ServiceError
@@ -56,12 +59,16 @@ class JoinedTraining:
         The release that was tried.
     decision
         The gate's figures: `new` has the release's parts, `served` was made alone.
+    situation
+        Which of the lab's scenarios the federation looks like from here; None at a node that is no
+        partner of the release's plan.
     """
 
     path: Path
     bundle: Bundle
     release: Release
     decision: GateDecision
+    situation: Situation | None
 
 
 def train_from_release(
@@ -114,7 +121,22 @@ def train_from_release(
     path = training.publish(chosen, key)
     if not decision.accepted:
         shelf.put_out(release.name, f"gate: {decision.reason}")
-    return JoinedTraining(path=path, bundle=chosen, release=release, decision=decision)
+    return JoinedTraining(
+        path=path,
+        bundle=chosen,
+        release=release,
+        decision=decision,
+        situation=_situation(plan, key, histories, counts.shared),
+    )
+
+
+def _situation(
+    plan: TrainingPlan, key: Ed25519PrivateKey, histories: Histories, shared: float | None
+) -> Situation | None:
+    partner = plan.partner(public_bytes(key))
+    if partner is None:
+        return None
+    return situation(plan, partner, OwnData.of(leave_one_out(histories).training, shared))
 
 
 def _shapes(plan: TrainingPlan) -> dict[str, BehaviourConfig | ContentConfig]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,6 +12,7 @@ import torch
 from safetensors.numpy import save
 
 from clients.approvals import Approvals
+from clients.articles import as_rows
 from clients.content_file import ContentPart
 from clients.evaluation.split import leave_one_out
 from clients.home import NodeHome
@@ -60,8 +62,15 @@ def plan_of(*, content: bool = False) -> TrainingPlan:
     return make_plan(model=CONFIG.model, encoder=choice, content=terms)
 
 
-def put_release(home: NodeHome, plan: TrainingPlan, behaviour: Float32s | None = None) -> Float32s:
+def put_release(
+    home: NodeHome,
+    plan: TrainingPlan,
+    behaviour: Float32s | None = None,
+    counts: Float32s | None = None,
+    articles: Sequence[bytes] = (),
+) -> Float32s:
     """A release on the node's disk, as accepting its card leaves it; its parameters (P,)."""
+    counts = empty_counts(plan) if counts is None else counts
     model = plan.initial_model() + np.float32(0.01)
     if behaviour is not None:
         model[: len(behaviour)] = behaviour
@@ -73,11 +82,12 @@ def put_release(home: NodeHome, plan: TrainingPlan, behaviour: Float32s | None =
         round_number=3,
         smallest_cohort=3,
         issued=ISSUED,
-        counts=empty_counts(plan),
+        counts=counts,
     )
     folder = home.root / "releases"
     folder.mkdir(parents=True)
-    (folder / f"{plan.run_id}.safetensors").write_bytes(save({"model": model}))
+    kept = {"model": model, "counts": counts, "articles": as_rows(articles)}
+    (folder / f"{plan.run_id}.safetensors").write_bytes(save(kept))
     (folder / f"{plan.run_id}.card.json").write_text(card.model_dump_json())
     write_json(folder / "states.json", {"format": 1, "releases": [[plan.run_id, ""]]})
     return model

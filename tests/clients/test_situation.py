@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clients.situation import OwnData, situation
+from tests.clients.recommenders.small_data import histories
 from tests.plans import make_plan
 
 SHOP = OwnData(users=1500, events_per_user=6.0, shared_articles=0.5)
@@ -32,6 +33,12 @@ def test_a_node_recognises_the_scenario(
     found = situation(plan, plan.partners[1], own)
     assert found.scenario == scenario
     assert scenario in found.sentence()
+
+
+def test_own_data_are_counted() -> None:
+    own = OwnData.of(histories([1, 2, 3], [4]), None)
+    assert (own.users, own.events_per_user) == (2, 2.0)
+    assert OwnData.of(histories([1]).take([]), 0.5).events_per_user == 0.0
 
 
 def test_a_giant_is_told_that_it_is_one() -> None:

@@ -17,7 +17,7 @@ from clients.articles import (
     places_of,
     read_article_key,
 )
-from clients.counted_places import counted_places
+from clients.counted_places import carried_share, counted_places
 from clients.policy import PolicyRefusalError
 from clients.rounds import Node
 from clients.statistics import KeptStatisticsError, NoStatisticsError, StatisticsContribution
@@ -177,6 +177,23 @@ def test_articles_are_looked_up_by_hash_and_clusters_by_vector() -> None:
     found = counted_places(StatisticsTerms(clusters=3, frequent=3), (), None, vectors)
     assert found.tolist() == item_clusters(vectors, 3).tolist()
     assert found[-1] == -1
+
+
+def test_the_share_that_others_carry_is_known_only_where_articles_were_compared() -> None:
+    assert carried_share(TERMS, ARTICLES, HASHES) == pytest.approx(20 / 30)
+    nothing = StatisticsTerms(articles=articles_digest(()), article_count=0)
+    assert carried_share(nothing, (), HASHES) == 0.0
+    clusters = StatisticsTerms(clusters=3, frequent=3)
+    unknown = (
+        (None, (), HASHES),
+        (clusters, (), HASHES),
+        (TERMS, (), HASHES),
+        (TERMS, ARTICLES, None),
+    )
+    for terms, articles, hashes in unknown:
+        assert carried_share(terms, articles, hashes) is None
+    with pytest.raises(OtherArticlesError):
+        carried_share(TERMS, ARTICLES[1:], HASHES)
 
 
 def test_articles_without_public_ids_are_refused() -> None:

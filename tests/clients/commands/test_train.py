@@ -20,6 +20,7 @@ from clients.recommenders.local_parts import (
     FEDERATED_PARTS,
     RELEASED_PART,
 )
+from clients.recommenders.pooled import POOLED_POPULARITY, PooledPopularity
 from shared.keyfile import load_identity
 from tests.clients.commands.test_lifecycle import call
 from tests.clients.released import CONTENT, plan_of, put_release
@@ -88,3 +89,24 @@ def test_lists_come_from_the_fusion_with_the_released_model(home: NodeHome, tmp_
     code, _ = call("batch", "--out", str(tmp_path / "lists"), "--home", str(home.root))
     assert code == 0
     assert pq.read_table(tmp_path / "lists").num_rows > 0
+
+
+@pytest.mark.usefixtures("said")
+def test_evaluation_keeps_the_parts_of_the_partners_statistics(home: NodeHome) -> None:
+    bundle, (catalogue, histories) = _bundle(home), NodeStore(home).load()
+    places = np.arange(len(catalogue))
+    pooled = PooledPopularity(np.ones(len(catalogue)), places).fit(histories, catalogue)
+    known = bundle.manifest.fusion
+    weights = {**known.weights, POOLED_POPULARITY: 1.0}
+    alone = {**known.alone, POOLED_POPULARITY: 0.0}
+    facts = {
+        "fusion": known.model_copy(update={"weights": weights, "alone": alone}),
+        "parts": (*bundle.manifest.parts, POOLED_POPULARITY),
+        "created": "2032-01-01T00:00:00+00:00",
+    }
+    manifest = bundle.manifest.model_copy(update=facts)
+    joined = replace(bundle, manifest=manifest, local={**bundle.local, POOLED_POPULARITY: pooled})
+    BundleShelf(home.models).publish(joined, load_identity(home.identity))
+    code, text = call("evaluate", "--home", str(home.root), "--json")
+    assert code == 0
+    assert POOLED_POPULARITY in json.loads(text)["systems"]

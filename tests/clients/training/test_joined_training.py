@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clients.articles import OtherArticlesError, hashed_articles
+from clients.articles import Hashes, OtherArticlesError, hashed_articles
 from clients.bundle import load_bundle
 from clients.bundle_shelf import BundleShelf
 from clients.data.dataset import Histories
 from clients.evaluation.bootstrap import Interval
 from clients.gate import GateDecision
 from clients.home import NodeHome
+from clients.identity import public_bytes
 from clients.recommenders.fusion import COLD_PART
 from clients.recommenders.local_parts import (
     CONTENT_PART,
@@ -49,7 +50,11 @@ TERMS = StatisticsTerms(
 
 
 def _train(
-    home: NodeHome, histories: Histories | None = None, *, index_from: int = 10**6
+    home: NodeHome,
+    histories: Histories | None = None,
+    *,
+    index_from: int = 10**6,
+    hashes: Hashes | None = None,
 ) -> JoinedTraining:
     data = (catalogue_of(), cyclic_platform() if histories is None else histories)
     return train_from_release(
@@ -60,6 +65,7 @@ def _train(
         lambda _choice: ENCODER,
         quiet(),
         index_from=index_from,
+        hashes=hashes,
     )
 
 
@@ -121,6 +127,28 @@ def test_statistics_of_clusters_need_no_public_ids(tmp_path: Path) -> None:
     released = replace(released_models(content=False), counts=own)
     bundle = node_training_of(NodeHome(tmp_path), SHORT).bundle(quiet(), released)
     assert set(bundle.local) & set(POOLED_PARTS) == {POOLED_POPULARITY}
+
+
+@pytest.mark.parametrize(
+    ("carried", "scenario", "reason"),
+    [
+        (HASHES, "same-vertical", "partners carry 67% of this catalogue"),
+        (None, "one of a kind", "articles were not compared"),
+    ],
+)
+def test_a_node_is_told_which_scenario_its_federation_looks_like(
+    tmp_path: Path, carried: Hashes | None, scenario: str, reason: str
+) -> None:
+    home = NodeHome(tmp_path)
+    plan = plan_of().model_copy(update={"statistics": TERMS})
+    itself = plan.partners[0].model_copy(update={"identity": public_bytes(identity_of(home)).hex()})
+    plan = plan.model_copy(update={"partners": (itself, *plan.partners[1:])})
+    counted = _counted(plan)
+    put_release(home, plan, None, counted.counts, counted.articles)
+    found = _train(home, hashes=carried).situation
+    assert found is not None
+    assert found.scenario == scenario
+    assert reason in found.reason
 
 
 def test_without_a_release_nothing_is_trained(tmp_path: Path) -> None:
