@@ -15,7 +15,7 @@ import numpy as np
 from clients.data.dataset import Catalogue, Float64s, Histories, Int64s
 from clients.explaining.explanation import Explanation, explain
 from clients.explaining.wording import Language, deeds_of, sentence
-from clients.profile import Crowd, Portrait, closest_interests, portrait
+from clients.profile import Crowd, Portrait, named_interests, portrait
 from clients.ranking.config import RankingConfig
 from clients.ranking.facts import Column, Float32s, ItemFacts
 from clients.ranking.fallback import WORDS, Answer, rank_or_fall_back, similar_items
@@ -88,15 +88,11 @@ class Wish:
         the history speaks for the item). All texts of a request share the writer's time.
     language
         Of sentences and texts.
-    content
-        (d,) content that the VAE-GAN generated for the user: it chooses which interests the texts
-        are about. None: the item chooses.
     """
 
     explain: bool = False
     text: Literal["blurb", "explanation"] | None = None
     language: Language = "en"
-    content: Float32s | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,11 +251,10 @@ class Adviser:
             facts = (
                 explanation_facts(place.item, self.catalogue, deeds)
                 if deeds
-                else self._blurb(place.item, likes, wish)
+                else self._blurb(place.item, likes)
             )
             texts.append(self.writer.write(facts, wish.language, deadline))
         return tuple(texts)
 
-    def _blurb(self, item: int, likes: Portrait, wish: Wish) -> ItemText:
-        content = self.facts.vectors[item] if wish.content is None else wish.content
-        return blurb_facts(item, self.catalogue, closest_interests(likes, self.facts, content))
+    def _blurb(self, item: int, likes: Portrait) -> ItemText:
+        return blurb_facts(item, self.catalogue, named_interests(likes, self.facts, item))

@@ -1,7 +1,6 @@
 """A content model of a bundle: the node's own, or a release's fitted to the platform.
 
-It never leaves the node. It is a part of the fusion, and the content that it generates chooses the
-topics of texts.
+It never leaves the node. It is a part of the fusion.
 """
 
 from __future__ import annotations

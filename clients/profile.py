@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from clients.data.dataset import Float64s, Histories, Int64s
-from clients.ranking.facts import Float32s, ItemFacts
+from clients.ranking.facts import ItemFacts
 from shared.contract import EVENT_TYPES
 
 DECAY: Final = 0.97
@@ -146,22 +146,16 @@ def portrait(
     )
 
 
-def closest_interests(
-    found: Portrait, facts: ItemFacts, content: Float32s, count: int = 2
+def named_interests(
+    found: Portrait, facts: ItemFacts, item: int, count: int = 2
 ) -> tuple[PortraitInterest, ...]:
-    """The interests whose items are nearest to a content vector: the topic of a text.
+    """The interests that a text about `item` names: the strongest of those that it belongs to.
 
-    Parameters
-    ----------
-    content
-        (d,) what the VAE-GAN generated for the user, or the vector of the item at hand.
+    The strongest of all where it belongs to none.
     """
-    length = float(np.linalg.norm(content)) or 1.0
-
-    def nearness(interest: PortraitInterest) -> float:
-        return float((facts.vectors[list(interest.items)] @ content).mean()) / length
-
-    return tuple(sorted(found.interests, key=nearness, reverse=True)[:count])
+    labels = {facts.categories.names[n] for n in facts.categories.of_item(item).tolist()}
+    own = [one for one in found.interests if one.label in labels]
+    return tuple(own or found.interests)[:count]
 
 
 def _interests(history: Histories, facts: ItemFacts) -> tuple[PortraitInterest, ...]:

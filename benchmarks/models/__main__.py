@@ -15,7 +15,15 @@ from typing import Any
 
 import torch
 
-from benchmarks.models import content, own_content, personal, pretraining, shared_model, space
+from benchmarks.models import (
+    content,
+    own_content,
+    personal,
+    pretraining,
+    shared_model,
+    space,
+    topics,
+)
 from clients.evaluation.split import leave_one_out
 from shared.models.config import BehaviourConfig
 from shared.models.encoders import load_encoder
@@ -29,6 +37,7 @@ PARTS: dict[str, Callable[[LabPlatform], Iterator[Row]]] = {
     "personal": personal.rows,
     "content": content.rows,
     "own-content": own_content.rows,
+    "topics": topics.rows,
     "pretraining": pretraining.rows,
 }
 

@@ -2,7 +2,7 @@
 
 Three seeds. Every second validation user decides when models stop and what weights are, the others
 are measured: no test item is looked at. `cpu` is the CPU time of training the content model beside
-that of training the node's LSTM; `topic` how often blurbs would speak of what the user takes next.
+that of training the node's LSTM.
 """
 
 from __future__ import annotations
@@ -18,10 +18,6 @@ from clients.evaluation.metrics import ndcg
 from clients.evaluation.ranking import Scorer, evaluate
 from clients.evaluation.split import Fold
 from clients.evaluation.summary import summary
-from clients.profile import Crowd, closest_interests, portrait
-from clients.ranking.config import RankingConfig
-from clients.ranking.facts import ItemFacts
-from clients.recommenders.content import OneContentScorer
 from clients.recommenders.fusion import learn_weights
 from clients.recommenders.local_parts import (
     CONTENT_PART,
@@ -47,13 +43,13 @@ T = TypeVar("T")
 
 def rows(platform: LabPlatform) -> Iterator[dict[str, Any]]:
     """One row a seed."""
-    stop, judge = _halves(platform.split.validation)
+    stop, judge = halves(platform.split.validation)
     local = fit_local_parts(platform.split.training, platform.catalogue)
     for seed in SEEDS:
         first = initial_parameters(CONFIG.model, seed)
         own, lstm_seconds = _timed(lambda s=seed, f=first: _lstm(platform, f, stop, s))
-        untaught = _content(platform, stop, seed, steps=0)
-        content, seconds = _timed(lambda s=seed: _content(platform, stop, s))
+        untaught = content_model(platform, stop, seed, steps=0)
+        content, seconds = _timed(lambda s=seed: content_model(platform, stop, s))
         taught = content.scorer(platform.vectors)
         models: dict[str, Scorer] = {
             MODEL_PART: own.scorer(),
@@ -69,7 +65,6 @@ def rows(platform: LabPlatform) -> Iterator[dict[str, Any]]:
                 round(kind.get(CONTENT_PART, 0.0), 3) for kind in (weights.weights, weights.cold)
             ],
             "alone": [_ndcg(one, judge) for one in (untaught.scorer(platform.vectors), taught)],
-            "topic": [_on_topic(one, platform, judge) for one in (None, untaught, content)],
             **_compared(weights.fusion(with_it), plain.fusion(without), judge, platform),
             "cpu": round(seconds / lstm_seconds, 2),
             "seconds": round(seconds, 1),
@@ -83,12 +78,14 @@ def _lstm(platform: LabPlatform, first: Any, stop: Fold, seed: int) -> PersonalM
     return personalise(CONFIG.model, first, platform.vectors, training, stop, settings, seed=seed)
 
 
-def _content(
-    platform: LabPlatform, stop: Fold, seed: int, steps: int = CONFIG.content.max_steps
+def content_model(
+    platform: LabPlatform, stop: Fold, seed: int, steps: int | None = None
 ) -> ContentModel:
+    """A content model of the platform's own; `steps` at most, where given."""
     shape, training = CONFIG.content_shape, platform.split.training
     start, settings = initial_content(shape, seed), CONFIG.content
-    settings = settings.model_copy(update={"max_steps": steps})
+    if steps is not None:
+        settings = settings.model_copy(update={"max_steps": steps})
     return tune_content(shape, start, platform.vectors, training, stop, settings, seed=seed)
 
 
@@ -122,7 +119,8 @@ def _health(content: ContentModel, platform: LabPlatform) -> tuple[str, ...]:
     return content_health(content.config, content.parameters, examples, items).sentences()
 
 
-def _halves(fold: Fold) -> tuple[Fold, Fold]:
+def halves(fold: Fold) -> tuple[Fold, Fold]:
+    """Users who decide, and users who are measured."""
     places = np.arange(len(fold))
     return fold.take(places[::2]), fold.take(places[1::2])
 
@@ -130,27 +128,6 @@ def _halves(fold: Fold) -> tuple[Fold, Fold]:
 def _ndcg(scorer: Scorer, fold: Fold) -> float:
     ranks = evaluate(scorer, fold.contexts, fold.targets).ranks
     return round(float(ndcg(ranks, 10).mean()), 4)
-
-
-def _on_topic(model: ContentModel | None, platform: LabPlatform, fold: Fold) -> float:
-    """Share of users whose next item is of one of the two interests that their blurbs would name.
-
-    Without a model: the two interests that weigh most.
-    """
-    vectors, histories = platform.vectors, fold.contexts
-    facts = ItemFacts.of(platform.catalogue, vectors.numpy(), RankingConfig())
-    crowd = Crowd.of(platform.split.training, len(vectors))
-    scorer = model and OneContentScorer(model.config, model.parameters, vectors)
-    right = 0
-    for row, target in enumerate(fold.targets.tolist()):
-        one = histories.take([row])
-        likes = portrait(one, facts, crowd)
-        named = likes.interests[:2]
-        if scorer is not None:
-            named = closest_interests(likes, facts, scorer.queries(one)[0])
-        labels = {facts.categories.names[n] for n in facts.categories.of_item(target).tolist()}
-        right += any(interest.label in labels for interest in named)
-    return round(right / len(fold), 4)
 
 
 def _timed(work: Callable[[], T]) -> tuple[T, float]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -136,7 +136,7 @@ class Engine:
                 scores=scores,
                 history=history,
                 situation=self._situation(one, history),
-                wanted=self._with_topic(one, history),
+                wanted=one,
             )
             for one, history, scores in zip(wanted, histories, scored, strict=True)
         ]
@@ -213,12 +213,6 @@ class Engine:
             for row, scores in zip(rows, scored, strict=True):
                 found[row] = scores
         return found
-
-    def _with_topic(self, wanted: Wanted, history: Histories) -> Wanted:
-        """Generated content chooses what blurbs are about, where there is a content model."""
-        if wanted.wish.text != "blurb" or self.model is None:
-            return wanted
-        return replace(wanted, wish=replace(wanted.wish, content=self.model.content(history)))
 
     def _situation(self, wanted: Wanted, history: Histories) -> Situation:
         return self.adviser.situation(

@@ -7,8 +7,6 @@ import numpy as np
 from clients.advice import Scores
 from clients.bundle import Bundle, scorers
 from clients.data.dataset import Histories
-from clients.recommenders.base import Float32s
-from clients.recommenders.content import OneContentScorer
 from clients.recommenders.local_parts import MODEL_PART, fusion_parts
 from clients.retrieval.candidates import IndexedScoring
 from clients.serving.config import ServingConfig
@@ -43,18 +41,11 @@ class ServedModel:
                 self.states += (UserStates(model, config.cached_users),)
                 models[part] = ServedBehaviour(model, self.states[-1])
         self._fusion = learned.fusion(fusion_parts(bundle.local, models))
-        self._content = _content_scorer(bundle)
         self._all = np.arange(bundle.manifest.items)
         self.indexed: IndexedScoring | None = None
         """Finds candidates where the catalogue is large and the bundle has an index."""
         if bundle.index is not None and bundle.manifest.items >= config.index_from:
             self.indexed = IndexedScoring(self._fusion, behaviour, bundle.index, config)
-
-    def content(self, history: Histories) -> Float32s | None:
-        """(d,) content that the VAE-GAN generates for one user; None without such a model."""
-        if self._content is None or not len(history.items):
-            return None
-        return np.asarray(self._content.queries(history)[0])
 
     def score(self, histories: Histories) -> list[Scores]:
         """Candidates for each of B users, none of whom has an empty history."""
@@ -80,13 +71,3 @@ class ServedModel:
     def users_kept(self) -> int:
         """Users whose state is in memory."""
         return max(len(states) for states in self.states)
-
-
-def _content_scorer(bundle: Bundle) -> OneContentScorer | None:
-    """The release's content model or else the node's own: the one content of the mean latent."""
-    part, model = bundle.content, bundle.released
-    if part is None:
-        part, model = bundle.own_content, bundle.untrained
-    if part is None:
-        return None
-    return OneContentScorer(part.config, part.parameters, (model or bundle.personal).items.vectors)

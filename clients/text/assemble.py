@@ -17,7 +17,7 @@ SUMMARISED: Final = 3
 def blurb_facts(
     item: int, catalogue: Catalogue, interests: Sequence[PortraitInterest] = ()
 ) -> ItemText:
-    """For a blurb of an item; `interests` are those that it touches, see `closest_interests`."""
+    """For a blurb of an item; `interests` are those that it names, see `named_interests`."""
     return ItemText(
         title=catalogue.titles[item] or catalogue.item_ids[item],
         category=_category(catalogue.categories[item]),

@@ -47,7 +47,7 @@ class ItemText:
     title, category, about
         Of the item, as in the catalogue; category and about may be empty.
     interests
-        Labels of the user's interests that it touches.
+        Labels of the user's interests that the text names.
     deeds
         ``viewed “A”``, ``bought “B”``: what the recommendation rests on; given, the sentence is an
         explanation, otherwise a blurb.

@@ -80,8 +80,8 @@ class TrainingConfig(StrictModel):
     personalisation: PersonalisationConfig = PersonalisationConfig()
     """How the model is fitted to this platform."""
     own_content: bool = False
-    """Whether to train a content VAE-GAN on the platform's own users, with no release needed: what
-    it generates chooses the topics of texts. Lists did not gain where it was measured."""
+    """Whether to train a content VAE-GAN on the platform's own users, with no release needed: a
+    part of the fusion. Lists did not gain where it was measured."""
     content_model: ContentShape = ContentShape()
     """Shape of the own content model; where a release has a content model, its plan's."""
     content: ContentTuning = ContentTuning()

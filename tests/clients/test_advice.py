@@ -82,11 +82,11 @@ def test_texts_explain_or_describe() -> None:
     assert blurb[0].text == "如果您喜欢Tea，不妨看看《tea pot》，属于Tea pots。"
 
 
-def test_generated_content_chooses_the_topic_of_a_blurb() -> None:
+def test_a_blurb_names_the_strongest_interest_of_the_item_or_else_of_all() -> None:
     history = histories([0, 4, 3])
-    for item, topic in ((4, "Coffee"), (0, "Tea")):
-        wish = Wish(text="blurb", content=VECTORS[item])
-        text = advised(history, wish, only=("i5",)).texts[0].text
+    strongest = ADVISER.portrait(history).interests[0].label
+    for item, topic in (("i5", strongest), ("i1", "Tea")):
+        text = advised(history, Wish(text="blurb"), only=(item,)).texts[0].text
         assert text.startswith(f"If you like {topic}")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from clients.data.dataset import Histories
-from clients.profile import DECAY, Crowd, closest_interests, portrait
+from clients.profile import DECAY, Crowd, named_interests, portrait
 from shared.contract import EVENT_TYPES
 from tests.clients.ranking.shop import facts
 from tests.clients.recommenders.small_data import histories
@@ -95,12 +95,10 @@ def test_a_portrait_is_plain_json_with_item_ids() -> None:
     assert json.loads(json.dumps(found))["interests"][0]["examples"] == ["b", "a"]
 
 
-def test_the_topic_of_a_text_is_the_interest_nearest_to_the_generated_content() -> None:
-    shop = facts(
-        5,
-        categories=["A", "B", "", "", ""],
-        vectors=np.array([[1.0, 0.0], [0.0, 1.0], [1, 1], [1, 1], [1, 1]]),
-    )
-    found = portrait(histories([0, 0, 1]), shop, Crowd.of(ALL, 5))
-    near = closest_interests(found, shop, np.array([0.1, 2.0], dtype=np.float32), 1)
-    assert [one.label for one in near] == ["B"]
+def test_a_text_names_the_strongest_interests_that_its_item_belongs_to() -> None:
+    shop = facts(5, categories=["A", "B", "C", "B | C", "D"])
+    found = portrait(histories([2, 1, 1, 0, 0, 0]), shop, Crowd.of(ALL, 5))
+    named = {item: [one.label for one in named_interests(found, shop, item)] for item in (1, 3, 4)}
+    assert named == {1: ["B"], 3: ["B", "C"], 4: ["A", "B"]}  # D is no interest: the strongest
+    assert [one.label for one in named_interests(found, shop, 3, 1)] == ["B"]
+    assert named_interests(portrait(histories([]), shop, Crowd.of(ALL, 5)), shop, 1) == ()

@@ -12,7 +12,7 @@ from clients.bundle import Bundle
 from clients.data.dataset import Histories
 from clients.home import NodeHome
 from clients.ranking.config import RankingConfig
-from clients.recommenders.local_parts import FEDERATED_PARTS, MODEL_PART, RELEASED_PART
+from clients.recommenders.local_parts import FEDERATED_PARTS, RELEASED_PART
 from clients.serving.config import ServingConfig
 from clients.serving.model import ServedModel
 from clients.text.writer import TextWriter
@@ -85,20 +85,3 @@ def test_reasons_of_both_models_add_up_to_the_score(bundle: Bundle) -> None:
     totals = [place.total for place in advice.answer.ranked.items]
     assert [one.total for one in advice.explanations] == pytest.approx(totals, abs=5e-3)
     assert any(reason.parts[RELEASED_PART] for reason in advice.explanations[0].reasons)
-
-
-def test_content_is_generated_from_what_the_release_reads(bundle: Bundle) -> None:
-    served = ServedModel(bundle, ServingConfig())
-    content = served.content(USERS.take([0]))
-    assert content is not None
-    assert content.shape == (CONFIG.model.item_dim,)
-    assert served.content(USERS.take([0]).without_last(99)) is None
-    weights = {**dict.fromkeys(bundle.manifest.fusion.weights, 0.0), MODEL_PART: 1.0}
-    fusion = bundle.manifest.fusion.model_copy(update={"weights": weights})
-    manifest = bundle.manifest.model_copy(update={"fusion": fusion})
-    alone = replace(bundle, manifest=manifest, released=None, content=None)
-    own = ServedModel(alone, ServingConfig()).content(USERS.take([0]))
-    assert own is not None
-    assert not np.array_equal(own, content)
-    bare = replace(alone, own_content=None)
-    assert ServedModel(bare, ServingConfig()).content(USERS) is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from clients.profile import Crowd, closest_interests, portrait
+from clients.profile import Crowd, named_interests, portrait
 from clients.text.assemble import blurb_facts, explanation_facts, interests_facts
 from clients.text.writer import TextWriter
 from tests.clients.ranking.shop import facts
@@ -23,9 +23,8 @@ def test_a_summary_names_interests_with_the_latest_titles() -> None:
     assert "You also like Coffee, for example “Espresso”." in text
 
 
-def test_a_blurb_takes_the_interests_that_are_nearest_to_the_item() -> None:
-    (near,) = closest_interests(PORTRAIT, FACTS, FACTS.vectors[2], 1)
-    text = WRITER.write(blurb_facts(2, SHOP, [near])).text
+def test_a_blurb_names_the_interests_that_the_item_belongs_to() -> None:
+    text = WRITER.write(blurb_facts(2, SHOP, named_interests(PORTRAIT, FACTS, 2))).text
     assert text == "If you like Coffee, take a look at “Espresso”, from Coffee."
 
 
