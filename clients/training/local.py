@@ -16,7 +16,7 @@ gradient only. The caller charges the ledger before it calls `run`. Without a `P
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -29,6 +29,7 @@ from clients.data.dataset import Int64s
 from clients.training.batches import TrainingSet
 from clients.training.device import HOST, Compute
 from clients.training.errors import PrivateBiasError, UnknownItemError
+from clients.training.fitting import Progress
 from shared.models.behaviour import BehaviourLSTM
 from shared.models.config import BehaviourConfig
 from shared.models.item_matrix import ItemMatrix
@@ -40,9 +41,6 @@ from shared.privacy.errors import InvalidMechanismError
 from shared.privacy.gradients import PrivateGradient, UnprotectedGradient
 from shared.privacy.noise import SecureGaussian
 from shared.privacy.sampling import PoissonSampler
-
-Progress = Callable[[int, int], None]
-"""Called with (steps done, steps in all); an exception from it ends the training."""
 
 ADAM_BETAS: Final = (0.9, 0.99)
 """The second moment is mostly noise in private training; 0.99 adapts within the few steps."""

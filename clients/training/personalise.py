@@ -22,23 +22,19 @@ import torch
 from torch import Tensor
 
 from clients.data.dataset import Histories
-from clients.evaluation.metrics import ndcg
-from clients.evaluation.ranking import evaluate
 from clients.evaluation.split import Fold
 from clients.recommenders.behaviour import BehaviourScorer
 from clients.training.batches import TrainingSet
 from clients.training.config import PersonalisationConfig
 from clients.training.device import HOST, Compute
 from clients.training.errors import NothingToLearnError
+from clients.training.fitting import Kept, Progress, fit_until_worse, validation_ndcg
 from shared.models.behaviour import BehaviourLSTM
 from shared.models.config import BehaviourConfig
 from shared.models.item_matrix import ItemMatrix
 from shared.models.losses import draw_negatives
 from shared.models.parameters import Float32s
 from shared.models.torch_parameters import load_vector, read_vector
-
-Progress = Callable[[int, int], None]
-"""Called with (steps done, steps at most); an exception from it ends the training."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,20 +113,33 @@ def personalise(
     ParameterVectorError
         `start` does not fit the model.
     """
-    judge = _Judge(config, validation.sample(settings.validation_users, seed), compute)
-    items = ItemMatrix(vectors=vectors)
-    best = _Snapshot(start, items, 0, judge(start, items))
+    fold = validation.sample(settings.validation_users, seed)
+
+    def judge(state: _State) -> float:
+        scorer = BehaviourScorer(config, state.parameters, state.items, compute)
+        return validation_ndcg(scorer, fold)
+
+    state = _State(start, ItemMatrix(vectors=vectors))
+    best = Kept(state=state, steps=0, ndcg=judge(state))
     curve, taken = [best.ndcg], 0
     stages = _stages(settings)
     for number, rates in enumerate(stages):
-        first = best.parameters
+        first = best.state.parameters
         learner = _Learner(config, first, vectors, training, settings, rates, seed, compute)
         learner.steps = taken
         report = _within(progress, number * settings.max_steps - taken, len(stages))
-        best, looks = _train_until_worse(learner, best, judge, settings, report)
+        best, looks = fit_until_worse(learner, best, judge, settings, report)
         curve += looks
         taken = learner.steps
-    return _with_popularity(best, training, judge, settings, tuple(curve))
+    state, scale = _with_popularity(best, training, judge, settings)
+    return PersonalModel(
+        config=config,
+        parameters=state.parameters,
+        items=state.items,
+        validation=tuple(curve),
+        steps=best.steps,
+        popularity_scale=scale,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,25 +167,9 @@ def _within(progress: Progress | None, shift: int, stages: int) -> Progress | No
 
 
 @dataclass(frozen=True, slots=True)
-class _Snapshot:
+class _State:
     parameters: Float32s
     items: ItemMatrix
-    steps: int
-    ndcg: float
-
-
-class _Judge:
-    """Validation NDCG@10 of parameters and items."""
-
-    def __init__(self, config: BehaviourConfig, fold: Fold, compute: Compute) -> None:
-        self.config, self.compute, self._fold = config, compute, fold
-
-    def __call__(self, parameters: Float32s, items: ItemMatrix) -> float:
-        if not len(self._fold):
-            return 0.0
-        scorer = BehaviourScorer(self.config, parameters, items, self.compute)
-        ranks = evaluate(scorer, self._fold.contexts, self._fold.targets).ranks
-        return float(ndcg(ranks, 10).mean())
 
 
 class _Learner:
@@ -217,11 +210,10 @@ class _Learner:
         self._optimiser.step()
         self.steps += 1
 
-    def snapshot(self, judge: _Judge) -> _Snapshot:
-        """Current state and how validation judges it."""
+    def state(self) -> _State:
+        """Current parameters and items, on the host."""
         items = ItemMatrix(vectors=(self._vectors + self._residual).detach().cpu())
-        parameters = read_vector(self._model)
-        return _Snapshot(parameters, items, self.steps, judge(parameters, items))
+        return _State(read_vector(self._model), items)
 
     def _groups(self, rates: _Rates) -> list[dict[str, object]]:
         groups: list[dict[str, object]] = [
@@ -237,51 +229,21 @@ class _Learner:
         return draw_negatives(self._settings.negatives, len(self._vectors), self._negatives)
 
 
-def _train_until_worse(
-    learner: _Learner,
-    best: _Snapshot,
-    judge: _Judge,
-    settings: PersonalisationConfig,
-    progress: Progress | None,
-) -> tuple[_Snapshot, list[float]]:
-    """The best state so far and on the way, and the validation curve of this stage."""
-    curve: list[float] = []
-    waited, last = 0, learner.steps + settings.max_steps
-    while learner.steps < last and waited < settings.patience:
-        for _ in range(min(settings.check_every, last - learner.steps)):
-            learner.step()
-            if progress is not None:
-                progress(learner.steps, settings.max_steps)
-        now = learner.snapshot(judge)
-        curve.append(now.ndcg)
-        waited = 0 if now.ndcg > best.ndcg else waited + 1
-        best = now if now.ndcg > best.ndcg else best
-    return best, curve
-
-
 def _with_popularity(
-    best: _Snapshot,
+    best: Kept[_State],
     training: Histories,
-    judge: _Judge,
+    judge: Callable[[_State], float],
     settings: PersonalisationConfig,
-    curve: tuple[float, ...],
-) -> PersonalModel:
+) -> tuple[_State, float]:
     """Add the popularity bias at the scale that validation likes best, 0 on a tie."""
-    popularity = log_popularity(training, len(best.items))
-    items, chosen, reached = best.items, 0.0, best.ndcg
+    popularity = log_popularity(training, len(best.state.items))
+    state, chosen, reached = best.state, 0.0, best.ndcg
     for scale in settings.popularity_scales:
-        candidate = replace(best.items, bias=scale * popularity)
-        figure = judge(best.parameters, candidate)
+        candidate = replace(best.state, items=replace(best.state.items, bias=scale * popularity))
+        figure = judge(candidate)
         if figure > reached:
-            items, chosen, reached = candidate, scale, figure
-    return PersonalModel(
-        config=judge.config,
-        parameters=best.parameters,
-        items=items,
-        validation=curve,
-        steps=best.steps,
-        popularity_scale=chosen,
-    )
+            state, chosen, reached = candidate, scale, figure
+    return state, chosen
 
 
 def log_popularity(training: Histories, n_items: int) -> Tensor:

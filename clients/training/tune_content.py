@@ -7,7 +7,6 @@ stops when validation items are ranked no better and keeps the best state, the s
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,13 +14,12 @@ import torch
 from torch import Tensor
 
 from clients.data.dataset import Histories
-from clients.evaluation.metrics import ndcg
-from clients.evaluation.ranking import evaluate
 from clients.evaluation.split import Fold
 from clients.recommenders.content import ContentScorer
 from clients.training.config import ContentTuning
 from clients.training.device import HOST, Compute
 from clients.training.errors import NothingToLearnError
+from clients.training.fitting import Kept, Progress, fit_until_worse, validation_ndcg
 from clients.training.profiles import ProfileSet
 from shared.models.config import ContentConfig
 from shared.models.content_vae_gan import ContentVAEGAN, Draws
@@ -29,9 +27,6 @@ from shared.models.item_matrix import ItemMatrix
 from shared.models.losses import draw_negatives
 from shared.models.parameters import Float32s
 from shared.models.torch_parameters import load_vector, read_vector
-
-Progress = Callable[[int, int], None]
-"""Called with (steps done, steps at most); an exception from it ends the training."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,49 +77,22 @@ def tune_content(
     ParameterVectorError
         `start` does not fit the model.
     """
+    fold = validation.sample(settings.validation_users, seed)
+
+    def judge(parameters: Float32s) -> float:
+        scorer = ContentScorer(config, parameters, vectors, draws=settings.draws, compute=compute)
+        return validation_ndcg(scorer, fold)
+
     learner = _Learner(config, start, vectors, training, settings, seed, compute)
-    judge = _Judge(config, vectors, validation, settings, seed, compute)
-    best, kept, curve, waited = start, 0, [judge(start)], 0
-    while learner.steps < settings.max_steps and waited < settings.patience:
-        for _ in range(min(settings.check_every, settings.max_steps - learner.steps)):
-            learner.step()
-            if progress is not None:
-                progress(learner.steps, settings.max_steps)
-        figure = judge(learner.parameters)
-        better = figure > max(curve)
-        waited = 0 if better else waited + 1
-        if better:
-            best, kept = learner.parameters, learner.steps
-        curve.append(figure)
+    first = Kept(state=start, steps=0, ndcg=judge(start))
+    best, looks = fit_until_worse(learner, first, judge, settings, progress)
     return ContentModel(
-        config=config, parameters=best, draws=settings.draws, validation=tuple(curve), steps=kept
+        config=config,
+        parameters=best.state,
+        draws=settings.draws,
+        validation=(first.ndcg, *looks),
+        steps=best.steps,
     )
-
-
-class _Judge:
-    """Validation NDCG@10 of parameters."""
-
-    def __init__(
-        self,
-        config: ContentConfig,
-        vectors: Tensor,
-        fold: Fold,
-        settings: ContentTuning,
-        seed: int,
-        compute: Compute,
-    ) -> None:
-        self._fold = fold.sample(settings.validation_users, seed)
-        self._config, self._vectors, self._draws = config, vectors, settings.draws
-        self._compute = compute
-
-    def __call__(self, parameters: Float32s) -> float:
-        if not len(self._fold):
-            return 0.0
-        scorer = ContentScorer(
-            self._config, parameters, self._vectors, draws=self._draws, compute=self._compute
-        )
-        ranks = evaluate(scorer, self._fold.contexts, self._fold.targets).ranks
-        return float(ndcg(ranks, 10).mean())
 
 
 class _Learner:
@@ -151,9 +119,8 @@ class _Learner:
         self._random = torch.Generator().manual_seed(seed)
         self.steps = 0
 
-    @property
-    def parameters(self) -> Float32s:
-        """(P,) as they are now."""
+    def state(self) -> Float32s:
+        """(P,) parameters as they are now."""
         return read_vector(self._model)
 
     def step(self) -> None:
