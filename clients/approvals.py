@@ -110,7 +110,8 @@ class Approvals:
         if self._state(name) is None:
             if sum(1 for known in self.known() if known.state == "waiting") >= MAX_WAITING:
                 raise TooManyPlansError(f"{MAX_WAITING} plans wait", where=str(self._directory))
-            write_atomically(self._directory / f"{name}.plan.json", plan.canonical())
+            path = self._directory / f"{name}.plan.json"
+            write_atomically(path, plan.canonical(), private=True)
             self._set(name, "waiting")
         return name
 
@@ -165,7 +166,8 @@ class Approvals:
 
     def _set(self, name: str, state: str) -> None:
         value = {"state": state, "since": datetime.now(UTC).isoformat(timespec="seconds")}
-        write_atomically(self._directory / f"{name}.state.json", json.dumps(value).encode())
+        path = self._directory / f"{name}.state.json"
+        write_atomically(path, json.dumps(value).encode(), private=True)
 
     def _read(self, name: str) -> KnownPlan:
         path = self._directory / f"{name}.plan.json"

@@ -8,7 +8,7 @@ from clients.home import NodeHome
 from clients.identity import load_identity, public_bytes
 from clients.policy import NodePolicy
 from shared.config import parse
-from shared.files import read_json
+from shared.files import read_json, write_json
 from shared.privacy.accounting import Budget, default_delta
 from shared.privacy.ledger import Ledger
 
@@ -34,6 +34,11 @@ def read_policy(home: NodeHome) -> NodePolicy:
     ConfigError
     """
     return parse(NodePolicy, read_json(home.policy), where=str(home.policy))
+
+
+def write_policy(home: NodeHome, policy: NodePolicy) -> None:
+    """Make `policy` the node's own, readable by its owner alone: it names partners and limits."""
+    write_json(home.policy, policy.model_dump(mode="json"), private=True)
 
 
 def ledger_in(home: NodeHome) -> Ledger:

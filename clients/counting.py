@@ -58,7 +58,7 @@ class ArticleFile:
         articles = unpacked_articles(vector)
         if articles_digest(articles) != terms.articles:
             raise OtherArticlesError(f"a list of {len(articles)} articles with another digest")
-        write_atomically(self._path, b"".join(articles))
+        write_atomically(self._path, b"".join(articles), private=True)
 
     def read(self) -> list[bytes]:
         """The list, by place; empty where there is none."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from clients.budget import write_policy
 from clients.home import NodeHome
 from clients.network_home import NetworkHome
 from clients.policy import NodePolicy
@@ -21,7 +22,7 @@ from shared.credentials import (
 from shared.documents import DocumentError, check_signature, read_document, signed, write_document
 from shared.enrolment import Admission, FingerprintMismatchError, Invitation, JoinRequest
 from shared.errors import FederationError
-from shared.files import read_json, write_atomically, write_json
+from shared.files import read_json, write_atomically
 from shared.keyfile import create_identity, load_identity, public_bytes
 from shared.protocol import agree
 
@@ -125,7 +126,7 @@ def pin(home: NodeHome, name: str, identity: str) -> NodePolicy:
     values = read_json(home.policy)
     values["partners"] = {**values["partners"], name: identity}
     policy = NodePolicy.model_validate(values)
-    write_json(home.policy, policy.model_dump(mode="json"))
+    write_policy(home, policy)
     return policy
 
 
@@ -159,7 +160,7 @@ def _write_policy(
         partners={invitation.partner: public_bytes(identity).hex()},
         max_declared_users=declared_users,
     )
-    write_json(home.policy, policy.model_dump(mode="json"))
+    write_policy(home, policy)
 
 
 def _request(

@@ -155,7 +155,12 @@ class NodeExecutor:
         return Message(refusal, reply_to=message)
 
     def _prepare(self, message: Message) -> None:
-        """Bring what is trained on in line with the store and the plan that begins."""
+        """Bring what is trained on in line with the store and the plan that begins.
+
+        The app checks the plan again: here nothing is prepared for one that is refused, while the
+        app must not rely on another process, answers without this one in the lab, and may hold a
+        policy that was read at another time.
+        """
         home = self._terms.home
         try:
             parcel = Parcel.from_record(message.content)

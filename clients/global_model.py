@@ -124,7 +124,7 @@ class GlobalModel:
         facts = {"round": str(number)}
         if verified is not None:
             facts |= {"sum": verified.digest, "cohort": str(verified.cohort)}
-        write_atomically(self._path, save(state.tensors(), metadata=facts))
+        write_atomically(self._path, save(state.tensors(), metadata=facts), private=True)
         self._round, self._state, self._verified = number, state, verified
 
 

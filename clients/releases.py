@@ -188,7 +188,8 @@ class ReleaseShelf:
             )
         own, seen = self._own_model(card)
         write_atomically(self._model(card.run_id), save(own), private=True)
-        write_atomically(self._card(card.run_id), card.model_dump_json(indent=1).encode())
+        kept = card.model_dump_json(indent=1).encode()
+        write_atomically(self._card(card.run_id), kept, private=True)
         self._write({**self._states(), card.run_id: ""})
         return f"release {card.run_id} is in use: the model is the one at this node{seen}"
 
@@ -243,7 +244,7 @@ class ReleaseShelf:
     def _write(self, states: dict[str, str]) -> None:
         # A list, since JSON objects are written with sorted keys and the order counts.
         value: dict[str, Any] = {"format": 1, "releases": list(states.items())}
-        write_json(self._directory / "states.json", value)
+        write_json(self._directory / "states.json", value, private=True)
 
     def _card(self, name: str) -> Path:
         return self._directory / f"{name}.card.json"

@@ -166,7 +166,7 @@ class NodeRounds:
         self._node.policy.check_hour(datetime.now(UTC))
         self._active = run
         _pointer(self._node.home).parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(_pointer(self._node.home), parcel.body)
+        write_atomically(_pointer(self._node.home), parcel.body, private=True)
         return run.start(start, parcel)
 
     def _at(self) -> _Run:

@@ -36,10 +36,10 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write `value` as readable JSON, atomically; NaN and infinity are refused."""
+def write_json(path: Path, value: Any, *, private: bool = False) -> None:
+    """Write `value` as readable JSON, as `write_atomically` does; NaN and infinity are refused."""
     text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False)
-    write_atomically(path, text.encode() + b"\n")
+    write_atomically(path, text.encode() + b"\n", private=private)
 
 
 def read_json(path: Path) -> Any:

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flwr.app import Message
 
 from clients.app import make_app
+from clients.budget import write_policy
 from clients.counted_places import carried_share
 from clients.home import NodeHome
 from clients.identity import create_identity, load_identity, public_bytes
@@ -25,7 +26,6 @@ from server.articles import store_articles
 from server.checkpoint import Checkpoints
 from server.coordinator import Coordinator, RunSettings
 from shared.errors import LabError
-from shared.files import write_json
 from shared.models.config import BehaviourConfig, EncoderChoice
 from shared.models.parameters import Float32s
 from shared.plan import Aggregation, ContentTerms, LocalSteps, Partner, PrivacyTerms, TrainingPlan
@@ -365,7 +365,7 @@ class FederatedLab:
 
     def _write_policies(self) -> None:
         for index in range(len(self._data)):
-            write_json(self._home(index).policy, self._policy(index).model_dump(mode="json"))
+            write_policy(self._home(index), self._policy(index))
 
 
 def declared_users(users: int) -> int:

@@ -83,6 +83,12 @@ def store_identity(path: Path, key: Ed25519PrivateKey) -> None:
     write_atomically(path, pem, private=True)
 
 
+def readable_by_others(home: NodeHome) -> list[str]:
+    """Files of a node that not its owner alone may read."""
+    files = [path for path in home.root.rglob("*") if path.is_file()]
+    return [str(path.relative_to(home.root)) for path in files if path.stat().st_mode & 0o077]
+
+
 class Federation:
     """Nodes and a coordinator over a local grid; `forget` restarts all node processes."""
 

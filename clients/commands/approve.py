@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from shared.errors import ConfigError
+
+if TYPE_CHECKING:
+    from clients.home import NodeHome
 
 
 class ApprovalOptionsError(ConfigError):
@@ -36,18 +39,19 @@ def approve(
     if bool(digest) + by_policy + by_hand != 1 or (withdraw and not digest):
         raise ApprovalOptionsError("there must be exactly one thing to decide")
     if not digest:
-        typer.echo(_set_mode(directory.policy, "by-policy" if by_policy else "by-hand"))
+        typer.echo(_set_mode(directory, "by-policy" if by_policy else "by-hand"))
         return
     approvals = Approvals(directory.approvals)
     known = approvals.withdraw(digest) if withdraw else approvals.approve(digest)
     typer.echo(f"plan {known.digest[:16]} ({known.plan.purpose}): {known.state}")
 
 
-def _set_mode(path: Path, mode: str) -> str:
+def _set_mode(home: NodeHome, mode: str) -> str:
+    from clients.budget import write_policy
     from clients.policy import NodePolicy
     from shared.config import parse
-    from shared.files import read_json, write_json
+    from shared.files import read_json
 
-    policy = parse(NodePolicy, {**read_json(path), "approval": mode}, where=str(path))
-    write_json(path, policy.model_dump(mode="json"))
+    values = {**read_json(home.policy), "approval": mode}
+    write_policy(home, parse(NodePolicy, values, where=str(home.policy)))
     return f"plans are now approved {mode.replace('-', ' ')} (restart a node that is running)"

@@ -338,7 +338,7 @@ class NodeTraining:
             local = self._local_of_training | self._pooled(counts, self._split.training)
             parts = fusion_parts(local, models)
             learned = learn_weights(parts, self._split.validation, seed=self._config.seed)
-            write_json(path, asdict(learned))
+            write_json(path, asdict(learned), private=True)
         step(1, 1)
         return FusionWeights(**read_json(path))
 

@@ -11,6 +11,7 @@ from safetensors.numpy import load_file, save_file
 from typer.testing import CliRunner
 
 from clients.approvals import Approvals, UnknownPlanError
+from clients.budget import write_policy
 from clients.cli import app as cli
 from clients.global_model import GlobalModel
 from clients.releases import (
@@ -20,7 +21,6 @@ from clients.releases import (
     UnknownReleaseError,
 )
 from shared.documents import DocumentError, SignedDocument, signed, write_document
-from shared.files import write_json
 from shared.optimiser import ServerState
 from shared.plan import LocalSteps, PrivacyTerms, TrainingPlan
 from shared.release_card import (
@@ -32,7 +32,7 @@ from shared.release_card import (
     statistics_digest,
 )
 from shared.statistics import StatisticsTerms
-from tests.federation import MODEL, Federation
+from tests.federation import MODEL, Federation, readable_by_others
 from tests.plans import KEY, identity, make_plan
 
 ISSUED = "2026-01-02T03:04:05+00:00"
@@ -54,7 +54,7 @@ class Finished:
         self.final: ServerState = federation.run()
         self.sum = federation.reports[-1].sum
         self.node = federation.nodes[1]
-        write_json(self.node.home.policy, self.node.policy.model_dump(mode="json"))
+        write_policy(self.node.home, self.node.policy)
         self.shelf = ReleaseShelf(self.node.home)
 
     def card(self, **changes: object) -> ReleaseCard:
@@ -239,6 +239,12 @@ def test_rolling_back_goes_to_the_release_before(finished: Finished) -> None:
     assert (left.name, now) == (finished.plan.run_id, None)
     with pytest.raises(UnknownReleaseError):
         finished.shelf.roll_back("again")
+
+
+def test_what_a_node_keeps_of_runs_and_releases_is_for_its_owner_alone(finished: Finished) -> None:
+    finished.shelf.accept(finished.file(finished.card()))
+    assert finished.node.home.policy.exists()
+    assert readable_by_others(finished.node.home) == []
 
 
 def test_a_damaged_model_file_is_noticed(finished: Finished) -> None:
