@@ -25,6 +25,7 @@ from flwr.supercore.auth import load_superexec_auth_secret
 from flwr.supercore.constant import TaskType
 from flwr.supercore.fab import Fab
 from flwr.supercore.heartbeat import HeartbeatSender, make_task_heartbeat_fn_http
+from flwr.supercore.inflatable.inflatable_utils import ObjectPullError
 from flwr.supercore.interceptors import (
     RuntimeTokenHttpInterceptor,
     RuntimeVersionHttpInterceptor,
@@ -123,6 +124,8 @@ class NodeExecutor:
             reply = self.answer(message, context, fab)
             push_message(client, reply, context)
             push_task_output(client, context, SubStatus.COMPLETED, "")
+        except ObjectPullError as error:  # its run was over before it had come in full
+            logger.warning("a message is gone: %s", error)
         except (httpx.HTTPError, RuntimeError, ValueError):
             logger.exception("the SuperNode did not take the answer")
         finally:

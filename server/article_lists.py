@@ -13,10 +13,11 @@ from pathlib import Path
 from server.home import CoordinatorHome
 from server.partners import AdmittedPartner, UnknownPartnerError, read_partners
 from shared.article_list import ArticleList
+from shared.config import parse
 from shared.documents import check_signature, read_document, write_document
 from shared.errors import FederationError
 from shared.plan import TrainingPlan
-from shared.statistics import articles_digest, shared_articles
+from shared.statistics import StatisticsTerms, articles_digest, shared_articles
 
 
 class NothingSharedError(FederationError):
@@ -67,6 +68,8 @@ def with_articles(
     Raises
     ------
     NothingSharedError
+    ConfigError
+        More articles are shared than a plan may count.
     """
     terms = plan.statistics
     if terms is None or terms.clusters:
@@ -83,7 +86,8 @@ def with_articles(
             f"no article is in {needed} of {len(lists)} lists, of {len(plan.partners)} partners"
         )
     facts = {"articles": articles_digest(articles), "article_count": len(articles)}
-    return plan.model_copy(update={"statistics": terms.model_copy(update=facts)}), articles
+    fixed = parse(StatisticsTerms, {**terms.model_dump(), **facts}, where="plan.statistics")
+    return plan.model_copy(update={"statistics": fixed}), articles
 
 
 def _path(home: CoordinatorHome, number: int) -> Path:

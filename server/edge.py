@@ -17,6 +17,10 @@ when the coordinator was killed in between and went on in a new run) gives up on
 answer that its executor makes all the same. From then on it sends each answer one message late, so
 every stage waits in vain for it. So the edge lets it confirm such a message: the SuperNode then
 waits for the answer, learns that the run is over when it sends it, and is in step.
+
+A SuperNode that is told so while it fetches the parts of a message (a list of articles has many)
+leaves a task behind that lacks them, and the executor, which has begun with it, waits for hours. So
+the edge says instead that there is no such part: the SuperNode then gives the task up as well.
 """
 
 from __future__ import annotations
@@ -24,7 +28,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -33,9 +37,10 @@ import httpx
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from flwr.proto.fleet_pb2 import PullMessagesResponse
-from flwr.proto.message_pb2 import ConfirmMessageReceivedResponse
+from flwr.proto.message_pb2 import ConfirmMessageReceivedResponse, PullObjectResponse
 from flwr.supercore.protobuf.constants import PROTOBUF_MEDIA_TYPE
 from google.protobuf.message import DecodeError
+from google.protobuf.message import Message as ProtobufMessage
 
 from server.home import CoordinatorHome
 from server.partners import AdmittedPartner, PartnersFile, read_partners
@@ -60,6 +65,7 @@ FLEET: Final = frozenset(
 HEALTH: Final = "/health"
 PULL: Final = "/v1/fleet/pull-messages"
 CONFIRM: Final = "/v1/fleet/confirm-message-received"
+PULL_OBJECT: Final = "/v1/fleet/pull-object"
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 1.0
 KEY_HEADER: Final = b"flwr-public-key"
@@ -87,11 +93,18 @@ FORBIDDEN: Final = Answer(403, body=b"forbidden\n")
 TOO_LARGE: Final = Answer(413, body=b"too large\n")
 TOO_SLOW: Final = Answer(408, body=b"too slow\n")
 UNAVAILABLE: Final = Answer(503, body=b"unavailable\n")
-CONFIRMED: Final = Answer(
-    200,
-    headers=((b"content-type", PROTOBUF_MEDIA_TYPE.encode()),),
-    body=ConfirmMessageReceivedResponse().SerializeToString(),
-)
+
+
+def _protobuf(message: ProtobufMessage) -> Answer:
+    media = ((b"content-type", PROTOBUF_MEDIA_TYPE.encode()),)
+    return Answer(200, headers=media, body=message.SerializeToString())
+
+
+OVER: Final[Mapping[str, Answer]] = {
+    CONFIRM: _protobuf(ConfirmMessageReceivedResponse()),
+    PULL_OBJECT: _protobuf(PullObjectResponse(object_found=False)),
+}
+"""Calls that a SuperNode cannot bear to hear 403 of, and what it hears when their run is over."""
 
 
 class Register:
@@ -178,7 +191,7 @@ class Edge:
         if call == PULL and self._wait:
             return await self._pull(request, certificate, receive)
         answer = await self._forward(*request)
-        return CONFIRMED if call == CONFIRM and answer.status == 403 else answer
+        return OVER.get(call, answer) if answer.status == 403 else answer
 
     async def _pull(
         self, request: Request, certificate: x509.Certificate, receive: Receive

@@ -1,4 +1,8 @@
-"""Real data for a deployment: MovieLens as three platforms' files, and a plan for them."""
+"""Real data for a deployment: MovieLens as three platforms' files, and a plan for them.
+
+Asked for statistics, the three sell some of the same films under numbers of their own; a column of
+the item file holds the number that all of them know.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,9 @@ from typing import Final
 
 import pandas as pd
 
-from shared.contract import USER
+from shared.contract import ITEM, USER
 from shared.models.encoders import load_encoder
+from shared.statistics import StatisticsTerms
 from simulations.datasets.movielens import movielens_tables
 from simulations.federated import declared_users
 from simulations.recipe import load_recipe
@@ -36,7 +41,7 @@ ring_bits = {ring_bits}
 update_range = {update_range}
 
 [privacy]
-epsilon = 8.0
+epsilon = {epsilon}
 """
 CONTENT: Final = """
 [content]
@@ -51,6 +56,13 @@ steps = {steps}
 batch_users = 128
 learning_rate = 3e-3
 """
+STATISTICS: Final = """
+[statistics]
+frequent = {frequent}
+noise_multiplier = {noise}
+"""
+PUBLIC_ID: Final = "film"
+"""Column of public ids, where films are shared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,12 +85,15 @@ class PlatformFiles:
         Public lower bound on its users.
     user
         Id of one of its users.
+    public_id
+        Column of `items` that holds public ids; empty if there is none.
     """
 
     events: Path
     items: Path
     declared: int
     user: str
+    public_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +120,8 @@ def movielens(
     steps: int = 4,
     ring: Ring = WIDE,
     content: bool = False,
+    statistics: StatisticsTerms | None = None,
+    epsilon: float = 8.0,
 ) -> DeployedData:
     """Three film sites that share users but no film, as in the recipe `quickstart`.
 
@@ -116,9 +133,15 @@ def movielens(
         Rounds, width of the model, local steps, and the ring of secure aggregation.
     content
         Whether the content model is trained in the same rounds.
+    statistics
+        Of shared films, before the rounds; without it the sites share none.
+    epsilon
+        Of the plan.
     """
     encoder = load_encoder(load_recipe("quickstart").encoder)
-    plan = (PLAN + CONTENT if content else PLAN).format(
+    counted = statistics or StatisticsTerms()
+    template = PLAN + (CONTENT if content else "") + (STATISTICS if statistics else "")
+    plan = template.format(
         rounds=rounds,
         width=width,
         steps=steps,
@@ -126,11 +149,24 @@ def movielens(
         update_range=ring.update_range,
         encoder=encoder.name,
         fingerprint=encoder.fingerprint,
+        frequent=counted.frequent,
+        noise=counted.noise_multiplier,
+        epsilon=epsilon,
     )
-    platforms = {
-        name: _files(folder / name, *tables) for name, tables in movielens_tables().items()
-    }
+    tables = movielens_tables(shared=statistics is not None)
+    if statistics is not None:
+        tables = {name: _renumbered(name, *pair) for name, pair in tables.items()}
+    platforms = {name: _files(folder / name, *pair) for name, pair in tables.items()}
     return DeployedData(platforms=platforms, plan=plan)
+
+
+def _renumbered(
+    name: str, events: pd.DataFrame, items: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A platform's tables with its own numbers of films, the common ones in `PUBLIC_ID`."""
+    own = f"{name}-"
+    events = events.assign(**{ITEM: own + events[ITEM]})
+    return events, items.assign(**{PUBLIC_ID: items[ITEM], ITEM: own + items[ITEM]})
 
 
 def _files(folder: Path, events: pd.DataFrame, items: pd.DataFrame) -> PlatformFiles:
@@ -142,4 +178,5 @@ def _files(folder: Path, events: pd.DataFrame, items: pd.DataFrame) -> PlatformF
         items=folder / "items.csv",
         declared=declared_users(events[USER].nunique()),
         user=str(events[USER].iloc[0]),
+        public_id=PUBLIC_ID if PUBLIC_ID in items else "",
     )

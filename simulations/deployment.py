@@ -23,7 +23,7 @@ from clients.home import NodeHome
 from server.home import CoordinatorHome
 from server.releases import card_path
 from shared.errors import LabError
-from shared.files import read_json
+from shared.files import read_json, write_json
 from shared.processes import QUIET, die_with_parent, program
 from simulations.deployed_data import PlatformFiles
 
@@ -90,6 +90,8 @@ class Deployment:
         for name, files in platforms.items():
             sources = ("--events", str(files.events), "--items", str(files.items))
             self.call(name, "isthmus-node", "init", "--yes", "--name", name, *sources)
+            if files.public_id:
+                _map_public_ids(self.node(name), files.public_id)
             self.call(name, "isthmus-node", "ingest")
         keys = {name: self._join(name, files.declared) for name, files in platforms.items()}
         for name in platforms:
@@ -98,6 +100,9 @@ class Deployment:
             for other, key in keys.items():
                 if other != name:
                     self.call(name, "isthmus-node", "pin", other, key)
+        sharing = [name for name, files in platforms.items() if files.public_id]
+        if sharing:
+            self._compare_articles(sharing)
 
     def coordinate(self, *arguments: str) -> str:
         """Call `isthmus-coordinator` with these arguments; returns its output."""
@@ -237,6 +242,25 @@ class Deployment:
         self.coordinate("approve", request, "--fingerprint", fingerprint_in(output))
         self.call(name, "isthmus-node", "join", str(documents / f"{name}.admission.json"))
         return output.strip().rpartition(" ")[2]
+
+    def _compare_articles(self, names: Sequence[str]) -> None:
+        """Let nodes allow statistics and hand their lists to the coordinator, under one key."""
+        lists = []
+        for name in names:
+            home = self.node(name)
+            write_json(home.policy, {**read_json(home.policy), "allow_statistics": True})
+            handed = [] if name == names[0] else [str(self.node(names[0]).article_key)]
+            self.call(name, "isthmus-node", "articles", "key", *handed)
+            lists.append(str(self.root / f"{name}.articles.json"))
+            self.call(name, "isthmus-node", "articles", "export", lists[-1])
+        self.coordinate("articles", *lists)
+
+
+def _map_public_ids(home: NodeHome, column: str) -> None:
+    """Name the column of public ids in `node.toml`, as people do with an editor."""
+    text = home.config.read_text(encoding="utf-8")
+    text += f'\n[data.items.extra]\npublic_id = "{column}"\n'
+    home.config.write_text(text, encoding="utf-8")
 
 
 def fingerprint_in(text: str) -> str:

@@ -5,6 +5,8 @@ RecBole wheel on PyPI carries a copy, which is read where it lies; RecBole itsel
 and needs none of its dependencies.
 
 Films are split by genre, so catalogues are disjoint; a user stays on one, two or three platforms.
+For statistics of shared articles a film may stand on every platform that one of its genres belongs
+to instead; of a user's ratings of it, one platform has all.
 Half of all consecutive ratings of a user share a second. Their order is that of the file's rows,
 which is random with regard to the item id (50.2 % of such pairs ascend), and is thereby fixed.
 """
@@ -20,6 +22,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from shared.contract import CATEGORIES, EVENT, ITEM, TIME, TITLE, USER
 from simulations.datasets.errors import DatasetNotInstalledError, UnexpectedDatasetError
@@ -37,6 +40,8 @@ CHECKSUMS: Final = {
 PLATFORMS: Final = ("action", "comedy", "drama")
 COMEDY: Final = frozenset({"Comedy", "Children's", "Animation", "Musical"})
 ACTION: Final = frozenset({"Action", "Adventure", "Sci-Fi", "Fantasy", "Horror", "Western"})
+DRAMA: Final = frozenset({"Drama", "Romance", "Thriller", "Crime", "Mystery", "Film-Noir", "War"})
+"""Where films are shared; else what is neither comedy nor action is drama."""
 PRESENCE: Final = (0.2, 0.3, 0.5)
 """Shares of users that stay on one, two and three platforms."""
 MIN_EVENTS: Final = 5
@@ -78,19 +83,23 @@ def load_movielens(*, seed: int = 0, split_seed: int = SPLIT_SEED) -> Federation
     )
 
 
-def movielens_tables(split_seed: int = SPLIT_SEED) -> dict[str, tuple[pd.DataFrame, pd.DataFrame]]:
+def movielens_tables(
+    split_seed: int = SPLIT_SEED, *, shared: bool = False
+) -> dict[str, tuple[pd.DataFrame, pd.DataFrame]]:
     """By platform, its own events and items as it would export them, user ids in clear.
 
     Parameters
     ----------
     split_seed
         Decides which platforms each user stays on.
+    shared
+        Whether a film stands on every platform that one of its genres belongs to.
 
     Raises
     ------
     DatasetNotInstalledError, UnexpectedDatasetError
     """
-    events, items = _both(split_seed)
+    events, items = _both(split_seed, shared)
     return {name: (_of(events, name), _of(items, name)) for name in PLATFORMS}
 
 
@@ -98,12 +107,12 @@ def _of(table: pd.DataFrame, platform: str) -> pd.DataFrame:
     return table[table[PLATFORM] == platform].drop(columns=PLATFORM)
 
 
-def _both(split_seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _both(split_seed: int, shared: bool = False) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Events and items of all platforms, each row with the platform it belongs to."""
     root = _root()
-    events, items = _events(root), _items(root)
-    events[PLATFORM] = events[ITEM].map(items.set_index(ITEM)[PLATFORM])
-    return _thin(events, split_seed), items
+    events, items = _events(root), _items(root, shared)
+    stands = pd.crosstab(items[ITEM], items[PLATFORM]).reindex(columns=PLATFORMS)
+    return _thin(events, stands.reindex(events[ITEM]).to_numpy() > 0, split_seed), items
 
 
 def _root() -> Path:
@@ -137,13 +146,13 @@ def _events(root: Path) -> pd.DataFrame:
     return events.assign(**{EVENT: "rating"})[[USER, ITEM, TIME, EVENT]]
 
 
-def _items(root: Path) -> pd.DataFrame:
+def _items(root: Path, shared: bool) -> pd.DataFrame:
     items = _table(root, "ml-100k.item", [ITEM, TITLE, "year", "genres"])
     items.index += 1
     items[TITLE] = items[TITLE] + " (" + items["year"] + ")"
     items[CATEGORIES] = items["genres"].str.replace(" ", "|")
-    items[PLATFORM] = items["genres"].map(_platform_of)
-    return items[[PLATFORM, ITEM, TITLE, CATEGORIES]]
+    items[PLATFORM] = items["genres"].map(_platforms_of if shared else _platform_of)
+    return items.explode(PLATFORM)[[PLATFORM, ITEM, TITLE, CATEGORIES]]
 
 
 def _platform_of(genres: str) -> str:
@@ -154,16 +163,30 @@ def _platform_of(genres: str) -> str:
     return "action" if mine & ACTION else "drama"
 
 
-def _thin(events: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Leave each user on one, two or three platforms, and only where there are enough ratings."""
+def _platforms_of(genres: str) -> list[str]:
+    """All platforms that have a genre of the film, and drama where none has."""
+    mine = set(genres.split(" "))
+    kinds = zip(PLATFORMS, (ACTION, COMEDY, DRAMA), strict=True)
+    return [platform for platform, own in kinds if mine & own] or ["drama"]
+
+
+def _thin(events: pd.DataFrame, stands: NDArray[np.bool_], seed: int) -> pd.DataFrame:
+    """Leave each user on one, two or three platforms, and only where there are enough ratings.
+
+    Parameters
+    ----------
+    stands
+        (E, 3) whether the film of each event stands on each platform; the event is on that of them
+        which its user prefers.
+    """
     generator = np.random.default_rng(seed)
     users = events[USER].unique()
     count = generator.choice([1, 2, 3], size=len(users), p=PRESENCE)
     rank = generator.random((len(users), len(PLATFORMS))).argsort(axis=1).argsort(axis=1)
-    stays = rank < count[:, None]
     user = pd.Index(users).get_indexer(pd.Index(events[USER]))
-    platform = pd.Index(PLATFORMS).get_indexer(pd.Index(events[PLATFORM]))
-    events = events[stays[user, platform]]
+    platform = np.where(stands, rank[user], len(PLATFORMS)).argmin(axis=1)
+    events = events.assign(**{PLATFORM: np.array(PLATFORMS, dtype=object)[platform]})
+    events = events[rank[user, platform] < count[user]]
     size = events.groupby([PLATFORM, USER])[ITEM].transform("size")
     return events[size >= MIN_EVENTS].sort_values(PLATFORM, kind="stable")
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 from flwr.supercore.fab import Fab
+from flwr.supercore.inflatable.inflatable_utils import ObjectPullError
+from flwr.supercore.run import RunNotRunningException
 from flwr.supercore.task_identity import TaskIdentity
+from flwr.supernode.start_client_internal import _pull_and_store_message
 
 from clients.executor import ExecutorTerms, NodeExecutor
 from clients.home import NodeHome
@@ -89,3 +93,45 @@ def test_a_bundle_of_the_allow_list_is_accepted(executor: NodeExecutor) -> None:
 def test_no_text_of_an_exception_travels(executor: NodeExecutor, stage: str) -> None:
     reply = executor.answer(_message(stage), _context(), GOOD)
     assert reply.error.reason == "FED-099"
+
+
+def test_a_message_that_is_gone_before_it_has_come_in_full_is_given_up(
+    executor: NodeExecutor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As when the coordinator was killed while the SuperNode fetched it."""
+
+    def gone(_client: object) -> None:
+        raise ObjectPullError("00" * 32, "the object could not be found.")
+
+    monkeypatch.setattr("clients.executor.pull_task_input", gone)
+    monkeypatch.setattr("clients.executor.HeartbeatSender", Mock())
+    executor._run("token")
+    assert "a message is gone" in caplog.text
+
+
+@pytest.mark.parametrize("problem", [ObjectPullError("00" * 32, "gone"), RunNotRunningException()])
+def test_flower_gives_up_the_task_of_a_message_without_parts_but_not_that_of_a_run_that_is_over(
+    problem: BaseException,
+) -> None:
+    """Why the edge says that there is no such part, see `server.edge`."""
+
+    def pull(_run: int, _part: str) -> bytes:
+        raise problem
+
+    state, store, message = Mock(), Mock(), _message("train.start")
+    store.preregister.return_value = ["00" * 32]
+    told = Mock(return_value=None)
+    _pull_and_store_message(
+        state=state,
+        object_store=store,
+        node_config={},
+        receive=lambda: (message, Mock()),
+        get_run=told,
+        get_fab=told,
+        pull_object=pull,
+        confirm_message_received=told,
+        trusted_entities=None,
+    )
+    given_up = isinstance(problem, ObjectPullError)
+    assert state.create_task.called
+    assert state.finish_task.called == state.delete_messages.called == given_up

@@ -1,22 +1,16 @@
 """`make e2e`: coordinator and three nodes as processes, TLS and client certificates, real data.
 
-Where the machine permits it, each party has a network namespace of its own, wired to the
-coordinator's and to nothing else; then it is also proven that no process called anybody outside.
+`tests.end_to_end.world` says what runs. In network namespaces it is also proven that no process
+called anybody outside.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import httpx
 import pytest
@@ -26,88 +20,22 @@ from flwr.supercore.protobuf.constants import PROTOBUF_MEDIA_TYPE
 
 from benchmarks.report import Row, goal, write_report
 from clients.budget import ledger_in
-from clients.global_model import GlobalModel
 from clients.home import NodeHome
 from clients.network_home import NetworkHome
-from server.app import load_plan
 from server.releases import checkpoints_of
 from server.settings import read_settings
 from shared.app_bundle import bundle_hash
 from shared.optimiser import ServerState
-from simulations.deployed_data import DeployedData, movielens
-from simulations.deployment import Deployment
-from simulations.namespaces import HUB_ADDRESS, Machines, machines, permitted
+from shared.wire import MASK
+from simulations.namespaces import HUB_ADDRESS
+from tests.end_to_end.world import CHARGED, NAMES, ROUNDS, STEPS, World
 from tests.network import client_context
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900)]
 
-ROUNDS = 3
 BUDGET_SECONDS = 360.0
 TASK = AcquireTaskRequest(supported_task_types=[TaskType.SERVER_APP]).SerializeToString()
 HEADERS = {"content-type": PROTOBUF_MEDIA_TYPE, "accept": PROTOBUF_MEDIA_TYPE}
-NAMES = ("action", "comedy", "drama")
-QUICK = {
-    "ISTHMUS_NODE__TRAINING__PERSONALISATION__MAX_STEPS": "20",
-    "ISTHMUS_NODE__TRAINING__PERSONALISATION__VALIDATION_USERS": "100",
-    "ISTHMUS_NODE__TRAINING__CONTENT__MAX_STEPS": "20",
-    "ISTHMUS_NODE__TRAINING__CONTENT__VALIDATION_USERS": "100",
-}
-"""Training at the nodes, shortened: what is tested is that a release is served, not how well."""
-
-
-@dataclass
-class Served:
-    """A node's service, and what its training said."""
-
-    facts: dict[str, Any]
-    key: str
-    address: str
-
-
-@dataclass
-class World:
-    deployment: Deployment
-    machines: Machines | None
-    data: DeployedData
-    state: dict[str, Any]
-    rounds: list[dict[str, Any]]
-    served: dict[str, Served]
-    seconds: float
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A federation that has run its plan and is still up."""
-    began = time.monotonic()
-    root = tmp_path_factory.mktemp("federation")
-    data = movielens(root / "files", ROUNDS, content=True)
-    with contextlib.ExitStack() as stack:
-        apart = stack.enter_context(machines(["coordinator", *NAMES])) if permitted() else None
-        host = HUB_ADDRESS if apart else "localhost"
-        deployment = Deployment(root, host, apart.places if apart else {})
-        stack.callback(deployment.stop)
-        deployment.create(data.platforms, by_hand={"drama"})
-        plan = data.write_plan(root / "plan.toml")
-        deployment.start("coordinator", "--plan", str(plan))
-        for name in NAMES:
-            deployment.start(name)
-        deployment.approve_plan("drama", 180)
-        state = deployment.wait_for_end(600)
-        served = {}
-        if state["state"] == "finished":
-            card = deployment.promote(state["run_id"])
-            served = {name: _serve(deployment, name, card) for name in NAMES}
-        seconds = time.monotonic() - began
-        yield World(deployment, apart, data, state, deployment.rounds(), served, seconds)
-
-
-def _serve(deployment: Deployment, name: str, card: Path) -> Served:
-    """Let a node take the release, train from it and serve, as its people would."""
-    with patch.dict(os.environ, QUICK):
-        deployment.call(name, "isthmus-node", "releases", "accept", str(card))
-        facts = json.loads(deployment.call(name, "isthmus-node", "train", "--json"))
-    key = deployment.call(name, "isthmus-node", "keys", "add", "website").strip()
-    return Served(facts=facts, key=key, address=deployment.serve(name))
 
 
 def _node_names() -> list[Any]:
@@ -117,7 +45,7 @@ def _node_names() -> list[Any]:
 def test_all_rounds_end_with_all_partners(world: World) -> None:
     assert world.state["state"] == "finished", world.state["problem"]
     done = [r for r in world.rounds if r["survivors"]]
-    assert [(r["round"], r["survivors"]) for r in done] == [(i, [1, 2, 3]) for i in (1, 2, 3)]
+    assert [(r["round"], r["survivors"]) for r in done] == [(i, [1, 2, 3]) for i in STEPS]
     _report(world)
 
 
@@ -125,26 +53,21 @@ def test_all_rounds_end_with_all_partners(world: World) -> None:
 def test_each_node_computed_the_coordinators_model_and_paid_for_each_round(
     world: World, name: str
 ) -> None:
-    directory = world.deployment.coordinator.run(world.state["run_id"])
-    plan, _ = load_plan(directory)
-    node = world.deployment.node(name)
-    kept = GlobalModel(plan, node.run(plan.run_id) / "state.safetensors")
-    newest = checkpoints_of(world.deployment.coordinator, plan.run_id).newest()
+    kept = world.kept(name)
+    newest = checkpoints_of(world.deployment.coordinator, world.plan.run_id).newest()
     assert newest is not None
     assert kept.round == newest[0] == ROUNDS
     assert kept.state.flat().tobytes() == newest[1].flat().tobytes()
-    ledger = ledger_in(node)
-    assert [s.release.round for s in ledger.spends()] == [1, 2, 3]
-    assert 0 < ledger.spent() <= 8.0
+    assert world.charges(name) == CHARGED
+    assert 0 < ledger_in(world.deployment.node(name)).spent() <= 8.0
 
 
 @pytest.mark.parametrize("name", _node_names())
 def test_both_models_were_trained(world: World, name: str) -> None:
-    plan, _ = load_plan(world.deployment.coordinator.run(world.state["run_id"]))
+    plan = world.plan
     assert plan.models == ("behaviour", "content")
-    kept = GlobalModel(plan, world.deployment.node(name).run(plan.run_id) / "state.safetensors")
     before = plan.split(ServerState.start(plan).model)
-    for first, last in zip(before, plan.split(kept.state.model), strict=True):
+    for first, last in zip(before, plan.split(world.kept(name).state.model), strict=True):
         assert first.tobytes() != last.tobytes()
 
 
@@ -166,7 +89,7 @@ def test_receipts_hold_and_have_every_message_that_the_coordinator_received(
 ) -> None:
     deployment = world.deployment
     deployment.call(name, "isthmus-node", "receipts", "--export", str(tmp_path / "log.jsonl"))
-    plan, _ = load_plan(deployment.coordinator.run(world.state["run_id"]))
+    plan = world.plan
     (key,) = [p.identity for p in plan.partners if p.name == name]
     events = deployment.coordinator.run(plan.run_id) / "journal" / "events.jsonl"
     command = ["tools/verify_receipts.py", str(tmp_path / "log.jsonl"), "--node", key]
@@ -177,6 +100,13 @@ def test_receipts_hold_and_have_every_message_that_the_coordinator_received(
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    own = [line for line in lines if line.get("run") == plan.run_id]
+    masked = [line for line in own if line["stage"] == MASK]
+    assert [line["round"] for line in masked] == STEPS
+    epsilons = [line["epsilon"] for line in masked]
+    assert epsilons == sorted(set(epsilons))
+    assert [line.get("stage") for line in lines].count("articles.export") == 1
 
 
 @pytest.mark.parametrize("name", _node_names())

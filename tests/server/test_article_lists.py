@@ -19,9 +19,10 @@ from server.cli import app
 from server.enrolment import revoke
 from server.home import CoordinatorHome
 from server.partners import UnknownPartnerError
-from server.run_state import propose
-from shared.article_list import ArticleList
+from server.run_state import propose, read_current
+from shared.article_list import MAX_ARTICLES, ArticleList
 from shared.documents import DocumentError, signed, write_document
+from shared.errors import ConfigError
 from shared.statistics import StatisticsTerms, articles_digest, unpacked_articles
 from tests.network import admitted_node, coordinator
 from tests.plans import identity, make_plan
@@ -98,6 +99,17 @@ def test_without_enough_lists_or_common_articles_there_is_no_plan(home: Coordina
 def test_a_plan_file_that_fixes_articles_itself_is_refused(home: CoordinatorHome) -> None:
     with pytest.raises(NothingSharedError, match="fixes"):
         propose(home, _terms(articles="0" * 64, article_count=3), replace=False)
+
+
+def test_more_shared_articles_than_a_plan_may_count_are_refused_before_it_is_signed(
+    home: CoordinatorHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each list may be short enough and what enough of them share still too long."""
+    too_many = (bytes(16),) * (MAX_ARTICLES + 1)
+    monkeypatch.setattr("server.article_lists.shared_articles", lambda *_: too_many)
+    with pytest.raises(ConfigError, match="article_count"):
+        propose(home, _terms(), replace=False)
+    assert read_current(home) is None
 
 
 def test_a_list_that_is_forged_foreign_or_of_a_revoked_partner_is_refused(

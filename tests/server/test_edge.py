@@ -16,12 +16,12 @@ import pytest
 import uvicorn
 from cryptography.hazmat.primitives.serialization import Encoding
 from flwr.proto.fleet_pb2 import PullMessagesResponse
-from flwr.proto.message_pb2 import ConfirmMessageReceivedResponse, Message
+from flwr.proto.message_pb2 import ConfirmMessageReceivedResponse, Message, PullObjectResponse
 
 from clients.home import NodeHome
 from clients.network_home import NetworkHome
 from server.authority import create_authority, issue_client_certificate
-from server.edge import CONFIRM, FLEET, LONGEST_PAUSE, PULL, Edge, Register
+from server.edge import CONFIRM, FLEET, LONGEST_PAUSE, PULL, PULL_OBJECT, Edge, Register
 from server.edge_server import configuration
 from server.enrolment import revoke
 from server.home import CoordinatorHome
@@ -76,22 +76,24 @@ def test_every_fleet_call_and_health_pass(world: World) -> None:
     assert [r.content for r in world.seen[:-1]] == [b"ping"] * len(FLEET)
 
 
-def test_a_message_of_a_run_that_is_over_can_be_confirmed_and_nothing_else_of_it(
-    world: World,
-) -> None:
-    """Else Flower's SuperNode keeps its answer and sends every later one a message late."""
+def test_a_message_of_a_run_that_is_over_can_be_confirmed_and_has_no_parts(world: World) -> None:
+    """Else Flower's SuperNode keeps its answer and sends every later one a message late, or leaves
+    its executor waiting for parts that never come."""
     world.status = 403
     with world.client(world.node) as client:
         answers = {p: client.post(p, content=b"ping", headers=world.headers()) for p in FLEET}
-    assert {path for path, answer in answers.items() if answer.status_code == 200} == {CONFIRM}
+    answered = {path for path, answer in answers.items() if answer.status_code == 200}
+    assert answered == {CONFIRM, PULL_OBJECT}
     assert ConfirmMessageReceivedResponse.FromString(answers[CONFIRM].content).ByteSize() == 0
+    assert not PullObjectResponse.FromString(answers[PULL_OBJECT].content).object_found
 
 
-def test_a_partner_that_is_out_cannot_confirm_either(world: World) -> None:
+def test_a_partner_that_is_out_is_refused_all_the_same(world: World) -> None:
     world.status = 403
     revoke(world.home, "shop")
     with world.client(world.node) as client:
-        assert client.post(CONFIRM, headers=world.headers()).status_code == 403
+        for call in (CONFIRM, PULL_OBJECT):
+            assert client.post(call, headers=world.headers()).status_code == 403
     assert not world.seen
 
 
