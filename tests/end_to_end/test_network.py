@@ -31,7 +31,7 @@ from simulations.namespaces import HUB_ADDRESS
 from tests.end_to_end.world import CHARGED, NAMES, ROUNDS, STEPS, World
 from tests.network import client_context
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 BUDGET_SECONDS = 360.0
 TASK = AcquireTaskRequest(supported_task_types=[TaskType.SERVER_APP]).SerializeToString()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from clients.articles import listed, places_of
 from clients.counting import ArticleFile
 from clients.home import NodeHome
 from clients.identity import load_identity, public_bytes
+from clients.network_home import NetworkHome
 from clients.node_data import TrainingData
 from clients.public_ids import own_hashes
 from clients.recommenders.local_parts import POOLED_PARTS
@@ -24,7 +27,7 @@ from shared.statistics_session import noise_deviation
 from simulations.deployed_data import movielens
 from tests.end_to_end.world import NAMES, World, charges
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 FOREIGN = 1_100_000
 """Articles that no site has; with these the list is larger than any request may be."""
@@ -65,19 +68,23 @@ def test_the_release_is_served_somewhere(world: World) -> None:
     assert world.state["run_id"] in {served.facts["start"] for served in world.served.values()}
 
 
-def test_a_list_larger_than_any_request_is_counted_like_any_other(
+def test_a_list_larger_than_any_request_is_counted_though_a_kill_cuts_it_off(
     world: World, tmp_path: Path
 ) -> None:
-    """Flower sends it in pieces, and answers are not bounded by the edge but by their sender."""
+    """Flower sends it in pieces, and the edge bounds what nodes send, not what they get."""
     deployment = world.deployment
     foreign = [secrets.token_bytes(ARTICLE_BYTES) for _ in range(FOREIGN)]
     files = [_padded(deployment.node(name), foreign, tmp_path) for name in NAMES]
     deployment.coordinate("articles", *map(str, files))
     data = movielens(tmp_path / "files", 1, steps=1, statistics=MANY, epsilon=1.5)
     plan = data.write_plan(tmp_path / "plan.toml")
+    before = _begun(deployment.node("action"))
     deployment.coordinate("start", "--plan", str(plan), "--propose-only")
+    _until(lambda: _begun(deployment.node("action")) >= before + 2)  # the plan, the list
+    deployment.kill("coordinator")
+    deployment.start("coordinator")
     deployment.approve_plan("drama", 180)
-    state = deployment.wait_for_end(300)
+    state = deployment.wait_for_end(600)
     assert state["state"] == "finished", state["problem"]
     done = [r for r in deployment.rounds() if r["survivors"]]
     assert [(r["round"], r["survivors"]) for r in done] == [(i, [1, 2, 3]) for i in (-1, 0, 1)]
@@ -87,6 +94,18 @@ def test_a_list_larger_than_any_request_is_counted_like_any_other(
         assert (home.run(state["run_id"]) / "articles.bin").stat().st_size > largest
         expected = [("popularity", 0), ("pairs", 0), ("behaviour", 1)]
         assert charges(home, state["run_id"]) == expected
+
+
+def _begun(home: NodeHome) -> int:
+    """How many messages a node's SuperNode has begun to fetch, according to its log."""
+    return NetworkHome.of(home).log.read_text().count("Receiving: ")
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 180
+    while not holds():
+        assert time.monotonic() < end, "no list is on its way"
+        time.sleep(0.05)
 
 
 def _popularity(world: World, name: str) -> Float64s:
