@@ -4,13 +4,14 @@ from importlib import metadata
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import simulations.datasets.movielens as movielens
-from shared.contract import EVENT_TYPES
+from shared.contract import EVENT_TYPES, ITEM, TIME, USER
 from simulations.datasets.errors import DatasetNotInstalledError, UnexpectedDatasetError
 from simulations.datasets.federation import FederationData
-from simulations.datasets.movielens import load_movielens
+from simulations.datasets.movielens import load_movielens, movielens_tables
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +58,17 @@ def test_the_split_is_the_same_for_every_seed_of_a_run(data: FederationData) -> 
     for left, right in zip(data.platforms, other.platforms, strict=True):
         assert left.histories.items.tolist() == right.histories.items.tolist()
         assert not set(left.histories.users) & set(right.histories.users)
+
+
+def test_shared_films_stand_on_several_platforms_and_each_rating_is_on_one() -> None:
+    alone, shared = movielens_tables(), movielens_tables(shared=True)
+    films = [set(items[ITEM]) for _, items in shared.values()]
+    assert set.union(*films) == set.union(*(set(items[ITEM]) for _, items in alone.values()))
+    assert len(set.union(*films)) < sum(map(len, films))
+    for events, items in shared.values():
+        assert set(events[ITEM]) <= set(items[ITEM])
+    ratings = pd.concat([events[[USER, ITEM, TIME]] for events, _ in shared.values()])
+    assert not ratings.duplicated().any()
 
 
 def test_an_absent_wheel_is_named_with_the_command_that_installs_it(
