@@ -109,3 +109,13 @@ def test_a_lucky_setting_behind_a_lossy_one_is_not_the_default() -> None:
         for d, value in figures.items()
     ]
     assert dial.default_setting(found, "mmr") == 0.1
+
+
+def test_the_fusion_is_held_against_the_baseline_on_the_worst_platform_too() -> None:
+    found = goals({"cross-vertical": [_results(0.01, 0.0)]})
+    macro, worst = (row for row in found if "over item kNN" in row["name"])
+    assert macro["value"] is not None
+    assert worst["value"] is not None
+    assert worst["value"] <= macro["value"] + 1e-9
+    missing = [row for row in goals({}) if "over item kNN" in row["name"]]
+    assert [row["value"] for row in missing] == [None, None]
