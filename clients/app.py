@@ -16,11 +16,11 @@ from flwr.app import Context, Error, Message
 from flwr.clientapp import ClientApp
 from flwr.common.constant import ErrorCode
 
-from clients.budget import read_policy
 from clients.home import NodeHome
 from clients.identity import load_identity
 from clients.node_config import read_node_config
 from clients.node_data import TrainingData
+from clients.policy import read_policy
 from clients.rounds import Node, NodeRounds
 from clients.training.device import HOST, Compute
 from shared.errors import ConfigError, IsthmusError

@@ -6,9 +6,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from clients.home import NodeHome
 from clients.identity import load_identity, public_bytes
-from clients.policy import NodePolicy
-from shared.config import parse
-from shared.files import read_json, write_json
+from clients.policy import NodePolicy, read_policy
 from shared.privacy.accounting import Budget, default_delta
 from shared.privacy.ledger import Ledger
 
@@ -24,21 +22,6 @@ def open_ledger(home: NodeHome, identity: Ed25519PrivateKey, policy: NodePolicy)
     lifetime = Budget(epsilon=policy.lifetime_epsilon, delta=delta)
     home.root.mkdir(parents=True, exist_ok=True)
     return Ledger(home.ledger, node=public_bytes(identity).hex()[:16], lifetime=lifetime)
-
-
-def read_policy(home: NodeHome) -> NodePolicy:
-    """The node's own policy.
-
-    Raises
-    ------
-    ConfigError
-    """
-    return parse(NodePolicy, read_json(home.policy), where=str(home.policy))
-
-
-def write_policy(home: NodeHome, policy: NodePolicy) -> None:
-    """Make `policy` the node's own, readable by its owner alone: it names partners and limits."""
-    write_json(home.policy, policy.model_dump(mode="json"), private=True)
 
 
 def ledger_in(home: NodeHome) -> Ledger:

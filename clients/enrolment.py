@@ -8,10 +8,10 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from clients.budget import write_policy
 from clients.home import NodeHome
 from clients.network_home import NetworkHome
-from clients.policy import NodePolicy
+from clients.policy import NodePolicy, NotJoinedError, read_policy, write_policy
+from shared.config import parse
 from shared.credentials import (
     certificate_request,
     create_transport_key,
@@ -19,19 +19,18 @@ from shared.credentials import (
     public_pem,
     same_fingerprint,
 )
-from shared.documents import DocumentError, check_signature, read_document, signed, write_document
+from shared.documents import (
+    DocumentError,
+    check_signature,
+    read_document,
+    read_values,
+    signed,
+    write_document,
+)
 from shared.enrolment import Admission, FingerprintMismatchError, Invitation, JoinRequest
-from shared.errors import FederationError
-from shared.files import read_json, write_atomically
+from shared.files import write_atomically
 from shared.keyfile import create_identity, load_identity, public_bytes
 from shared.protocol import agree
-
-
-class NotJoinedError(FederationError):
-    """The node was not invited, or not admitted yet."""
-
-    code = "FED-107"
-    default_remedy = "run isthmus-node join with the coordinator's invitation, then its admission"
 
 
 def accept_invitation(
@@ -110,10 +109,7 @@ def is_admission(path: Path) -> bool:
     ------
     DocumentError
     """
-    try:
-        return "certificate" in read_json(path)
-    except (OSError, ValueError, TypeError) as error:
-        raise DocumentError(type(error).__name__, where=str(path)) from error
+    return "certificate" in read_values(path)
 
 
 def pin(home: NodeHome, name: str, identity: str) -> NodePolicy:
@@ -121,11 +117,11 @@ def pin(home: NodeHome, name: str, identity: str) -> NodePolicy:
 
     Raises
     ------
-    ConfigError
+    NotJoinedError, ConfigError
     """
-    values = read_json(home.policy)
-    values["partners"] = {**values["partners"], name: identity}
-    policy = NodePolicy.model_validate(values)
+    values = read_policy(home).model_dump(mode="json")
+    values["partners"] |= {name: identity}
+    policy = parse(NodePolicy, values, where=f"isthmus-node pin {name}")
     write_policy(home, policy)
     return policy
 

@@ -5,12 +5,34 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared.errors import ConfigError
+
+
+class NoNodeError(ConfigError):
+    """The directory is not a node: it has no node.toml."""
+
+    code = "CFG-100"
+    default_remedy = "make one with isthmus-node init, or give --home DIR"
+
 
 @dataclass(frozen=True, slots=True)
 class NodeHome:
     """Paths under one directory, all of them private to the node."""
 
     root: Path
+
+    @classmethod
+    def existing(cls, root: Path) -> NodeHome:
+        """The node in `root`; one of the laboratory has a policy and no node.toml.
+
+        Raises
+        ------
+        NoNodeError
+        """
+        home = cls(root)
+        if not home.config.exists() and not home.policy.exists():
+            raise NoNodeError("no node.toml", where=str(root))
+        return home
 
     @property
     def config(self) -> Path:

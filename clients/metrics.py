@@ -15,9 +15,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from clients.approvals import Approvals
-from clients.budget import ledger_in, read_policy
+from clients.budget import ledger_in
 from clients.home import NodeHome
 from clients.identity import load_identity
+from clients.policy import read_policy
 from clients.receipts import ReceiptLog
 from clients.releases import ReleaseShelf
 from shared.errors import IsthmusError

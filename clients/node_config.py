@@ -16,7 +16,7 @@ from pydantic import Field
 
 from clients.data.config import DataConfig
 from clients.federation_config import FederationConfig
-from clients.home import NodeHome
+from clients.home import NodeHome, NoNodeError
 from clients.ranking.config import RankingConfig
 from clients.serving.config import ServingConfig
 from clients.text.config import TextConfig
@@ -25,13 +25,6 @@ from shared.config import StrictModel, parse, read_toml
 from shared.errors import ConfigError
 
 PREFIX: Final = "ISTHMUS_NODE__"
-
-
-class NoNodeError(ConfigError):
-    """The directory is not a node: it has no node.toml."""
-
-    code = "CFG-100"
-    default_remedy = "make one with isthmus-node init, or give --home DIR"
 
 
 class OverrideError(ConfigError):

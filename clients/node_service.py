@@ -20,11 +20,12 @@ from cryptography import x509
 
 from clients.clock import ClockError, check_clock
 from clients.connector import Connector, Route
-from clients.enrolment import NotJoinedError, read_invitation
+from clients.enrolment import read_invitation
 from clients.federation_config import FederationConfig
 from clients.home import NodeHome
 from clients.loopback import create_loopback_certificate
 from clients.network_home import NetworkHome
+from clients.policy import NotJoinedError
 from clients.presence import sign_off
 from shared.credentials import load_transport_key, openssh_private
 from shared.errors import FederationError

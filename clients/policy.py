@@ -8,8 +8,10 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field
 
 from clients.charge import charge_of
-from shared.config import StrictModel
+from clients.home import NodeHome
+from shared.config import StrictModel, parse, read_json_object
 from shared.errors import FederationError
+from shared.files import write_json
 from shared.plan import CipherSuite, HexKey, ModelName, Partner, TrainingPlan, suite_of
 from shared.secagg import Suite
 
@@ -38,6 +40,13 @@ class OutsideHoursError(FederationError):
 
     code = "FED-214"
     default_remedy = "start the run within the hours of all partners"
+
+
+class NotJoinedError(FederationError):
+    """The node was not invited, or not admitted yet."""
+
+    code = "FED-107"
+    default_remedy = "run isthmus-node join with the coordinator's invitation, then its admission"
 
 
 Hour = Annotated[int, Field(ge=0, le=24)]
@@ -188,3 +197,20 @@ class NodePolicy(StrictModel):
 
     def _refuse(self, what: str, asked: object, limit: object) -> None:
         raise PolicyRefusalError(f"{what} = {asked!r}, this node's limit is {limit!r}")
+
+
+def read_policy(home: NodeHome) -> NodePolicy:
+    """The node's own policy, which the first invitation brings.
+
+    Raises
+    ------
+    NotJoinedError, ConfigError
+    """
+    if not home.policy.exists():
+        raise NotJoinedError("no policy.json", where=str(home.root))
+    return parse(NodePolicy, read_json_object(home.policy), where=str(home.policy))
+
+
+def write_policy(home: NodeHome, policy: NodePolicy) -> None:
+    """Make `policy` the node's own, readable by its owner alone: it names partners and limits."""
+    write_json(home.policy, policy.model_dump(mode="json"), private=True)

@@ -8,7 +8,6 @@ vectors are made anew as well when another plan begins.
 from __future__ import annotations
 
 from clients.articles import Hashes
-from clients.budget import read_policy
 from clients.data.store import NodeStore
 from clients.evaluation.split import leave_one_out
 from clients.home import NodeHome
@@ -16,6 +15,7 @@ from clients.identity import load_identity, public_bytes
 from clients.item_space import catalogue_vectors
 from clients.node_config import NodeConfig, read_node_config
 from clients.node_data import TrainingData
+from clients.policy import read_policy
 from clients.public_ids import own_hashes
 from shared.files import write_atomically
 from shared.hashing import digest

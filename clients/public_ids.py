@@ -15,11 +15,10 @@ from clients.articles import (
     listed,
     read_article_key,
 )
-from clients.budget import read_policy
 from clients.data.store import NodeStore
 from clients.home import NodeHome
 from clients.identity import load_identity, public_bytes
-from clients.policy import PolicyRefusalError
+from clients.policy import PolicyRefusalError, read_policy
 from clients.receipts import ReceiptLog, Sent
 from shared.article_list import ArticleList
 from shared.documents import signed

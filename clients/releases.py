@@ -20,14 +20,14 @@ from safetensors.numpy import load_file, save
 
 from clients.approvals import Approvals
 from clients.articles import as_rows
-from clients.budget import read_policy
 from clients.counting import ArticleFile
 from clients.global_model import GlobalModel, LastSum
 from clients.home import NodeHome
+from clients.policy import read_policy
 from clients.released_statistics import ReleasedStatistics
-from shared.documents import DocumentError, check_signature, read_document
+from shared.documents import check_signature, read_document, read_values
 from shared.errors import FederationError
-from shared.files import read_json, write_atomically, write_json
+from shared.files import write_atomically, write_json
 from shared.plan import TrainingPlan
 from shared.release_card import (
     ReleaseCard,
@@ -102,11 +102,7 @@ class ReleaseShelf:
         ------
         DocumentError, ReleaseRefusedError, UnknownReleaseError
         """
-        try:
-            withdrawal = "reason" in read_json(document)
-        except (OSError, ValueError, TypeError) as error:
-            raise DocumentError(type(error).__name__, where=str(document)) from error
-        if withdrawal:
+        if "reason" in read_values(document, ReleaseCard.max_bytes):
             return self._withdraw(read_document(Withdrawal, document))
         return self._take(read_document(ReleaseCard, document))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 from pathlib import Path
@@ -19,6 +20,7 @@ from server.partners import (
     write_partners,
 )
 from server.settings import TEMPLATE, CoordinatorSettings, read_settings
+from shared.config import parse
 from shared.credentials import public_pem, same_fingerprint
 from shared.documents import check_signature, read_document, signed, write_document
 from shared.enrolment import Admission, FingerprintMismatchError, Invitation, JoinRequest
@@ -44,7 +46,14 @@ def create_coordinator(home: CoordinatorHome, federation: str, address: str, lin
     """
     if home.authority.exists() or home.identity.exists():
         raise CoordinatorExistsError("there is a coordinator", where=str(home.root))
-    settings = CoordinatorSettings(federation=federation, address=address)
+    port = address.rpartition(":")[2]
+    values = {
+        "federation": federation,
+        "address": address,
+        "edge": {"port": int(port) if port.isdecimal() else port},
+        "link": {"port": link},
+    }
+    settings = parse(CoordinatorSettings, values, where="options of init")
     for directory in (home.root, home.documents, home.link, home.runs, home.authority.parent):
         private_directory(directory)
     private_directory(home.server_key.parent)
@@ -52,9 +61,8 @@ def create_coordinator(home: CoordinatorHome, federation: str, address: str, lin
     create_server_certificate(home, settings.host, settings.certificates.server_days)
     create_identity(home.identity)
     write_atomically(home.executor_secret, secrets.token_hex(32).encode(), private=True)
-    port = address.rpartition(":")[2]
     text = TEMPLATE.format(
-        federation=f'"{federation}"', address=f'"{address}"', port=port, link=link
+        federation=json.dumps(federation), address=json.dumps(address), port=port, link=link
     )
     write_atomically(home.settings, text.encode(), private=True)
 
@@ -79,13 +87,14 @@ def invite(home: CoordinatorHome, partner: str) -> tuple[Invitation, Path]:
     """
     settings = read_settings(home)
     key = load_identity(home.identity)
-    invitation = Invitation(
-        federation=settings.federation,
-        partner=partner,
-        address=settings.address,
-        authority=home.authority.read_text(),
-        coordinator=public_bytes(key).hex(),
-    )
+    values = {
+        "federation": settings.federation,
+        "partner": partner,
+        "address": settings.address,
+        "authority": home.authority.read_text(),
+        "coordinator": public_bytes(key).hex(),
+    }
+    invitation = parse(Invitation, values, where=f"isthmus-coordinator invite {partner}")
     path = home.documents / f"{partner}.invitation.json"
     invitation = signed(invitation, key)
     write_document(invitation, path)

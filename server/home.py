@@ -5,12 +5,36 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared.errors import ConfigError
+
+
+class NoCoordinatorError(ConfigError):
+    """The directory is not a coordinator: it has no coordinator.toml."""
+
+    code = "CFG-016"
+    default_remedy = (
+        "make one with isthmus-coordinator init, or give --home DIR (ISTHMUS_COORDINATOR_HOME)"
+    )
+
 
 @dataclass(frozen=True, slots=True)
 class CoordinatorHome:
     """Paths under one directory, mode 0700."""
 
     root: Path
+
+    @classmethod
+    def existing(cls, root: Path) -> CoordinatorHome:
+        """The coordinator in `root`.
+
+        Raises
+        ------
+        NoCoordinatorError
+        """
+        home = cls(root)
+        if not home.settings.exists():
+            raise NoCoordinatorError("no coordinator.toml", where=str(root))
+        return home
 
     @property
     def settings(self) -> Path:

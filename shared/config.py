@@ -7,6 +7,7 @@ known one.
 
 from __future__ import annotations
 
+import json
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
@@ -53,7 +54,29 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UnreadableConfigError(str(error), where=str(path)) from error
+        raise _unreadable(path, error) from error
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """Read a JSON file that people may edit, as plain values.
+
+    Raises
+    ------
+    UnreadableConfigError
+        The file is missing, not JSON, or no object.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+    if not isinstance(values, dict):
+        raise UnreadableConfigError("no JSON object", where=str(path))
+    return values
+
+
+def _unreadable(path: Path, error: OSError | ValueError) -> UnreadableConfigError:
+    reason = (error.strerror or "") if isinstance(error, OSError) else ""
+    return UnreadableConfigError(reason.lower() or str(error), where=str(path))
 
 
 def _translated(model: type[StrictModel], error: ValidationError, where: str) -> ConfigError:

@@ -75,14 +75,27 @@ def read_document(model: type[Document], path: Path) -> Document:
     ------
     DocumentError, ConfigError
     """
+    return parse(model, read_values(path, model.max_bytes), where=str(path))
+
+
+def read_values(path: Path, max_bytes: int = MAX_DOCUMENT_BYTES) -> dict[str, Any]:
+    """The values of a document whose kind is not known yet.
+
+    Raises
+    ------
+    DocumentError
+    """
     try:
         raw = path.read_bytes()
-        values = json.loads(raw) if len(raw) <= model.max_bytes else None
-    except (OSError, ValueError) as error:
-        raise DocumentError(f"cannot be read: {type(error).__name__}", where=str(path)) from error
+        values = json.loads(raw) if len(raw) <= max_bytes else None
+    except OSError as error:
+        reason = f"cannot be read: {(error.strerror or '').lower()}"
+        raise DocumentError(reason, where=str(path), remedy="check the path") from error
+    except ValueError as error:
+        raise DocumentError("is no JSON", where=str(path)) from error
     if not isinstance(values, dict):
-        raise DocumentError(f"is no {model.__name__}", where=str(path))
-    return parse(model, values, where=str(path))
+        raise DocumentError("is no document of a federation", where=str(path))
+    return values
 
 
 def write_document(document: Document, path: Path) -> None:

@@ -115,6 +115,14 @@ class InvalidValueError(ConfigError):
 
 
 class UnreadableConfigError(ConfigError):
-    """A configuration file that is missing or not valid TOML."""
+    """A configuration file that is missing, or not valid TOML or JSON."""
 
     code = "CFG-003"
+    default_remedy = "check the path, and the file at the place that is named"
+
+
+class PathError(ConfigError):
+    """The operating system does not let a command read or write a file or directory."""
+
+    code = "CFG-004"
+    default_remedy = "check the path, its permissions and the space on the disk"

@@ -48,7 +48,8 @@ def run(
     ] = Engine.grid,
     seed: Seed = 0,
     quick: Annotated[
-        bool, typer.Option("--quick", help="The recipe's quick settings: less data, minutes.")
+        bool,
+        typer.Option("--quick", help="The recipe's quick settings: less of all, minutes."),
     ] = False,
     restart: Restart = False,
 ) -> None:
@@ -105,8 +106,9 @@ def attack(
     from simulations.attacks.terms import QUICK
 
     overrides = (*(QUICK if quick else ()), *(sets or ()))
+    less = quick and bool(load_recipe(recipe).quick)
     work = AttackRun(
-        load_recipe(recipe, overrides, quick=quick),
+        load_recipe(recipe, overrides, quick=less),
         Path(recipe).stem,
         out or Path("runs") / f"{Path(recipe).stem}-attacks",
         data=data,

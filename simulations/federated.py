@@ -12,12 +12,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flwr.app import Message
 
 from clients.app import make_app
-from clients.budget import write_policy
 from clients.counted_places import carried_share
 from clients.home import NodeHome
 from clients.identity import create_identity, load_identity, public_bytes
 from clients.node_data import TrainingData
-from clients.policy import NodePolicy
+from clients.policy import NodePolicy, write_policy
 from clients.recommenders.pooled import PooledCounts
 from clients.rounds import Node, NodeRounds
 from clients.situation import OwnData, situation

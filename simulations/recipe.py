@@ -45,6 +45,13 @@ class OverrideError(LabError):
     default_remedy = "for example --set federation.rounds=5 or --set 'data.platforms=[\"beauty\"]'"
 
 
+class NoQuickSettingsError(LabError):
+    """`--quick` with a recipe that says nothing of it: the whole run would begin."""
+
+    code = "LAB-014"
+    default_remedy = "give the recipe a section [quick], or leave --quick out and use --set"
+
+
 class DataRecipe(StrictModel):
     """Which platforms take part."""
 
@@ -179,7 +186,7 @@ class Recipe(StrictModel):
     attack: AttackTerms = AttackTerms()
     """What `isthmus-lab attack` does; no part of a run."""
     quick: dict[str, Any] = Field(default_factory=dict)
-    """Settings, by dotted key, of `--quick`: the same question on less data, in minutes."""
+    """Settings, by dotted key, of `--quick`: the same question with less of everything."""
 
 
 def shipped_recipes() -> dict[str, Recipe]:
@@ -199,10 +206,12 @@ def load_recipe(name: str, overrides: Iterable[str] = (), *, quick: bool = False
 
     Raises
     ------
-    UnknownRecipeError, OverrideError, shared.errors.ConfigError
+    UnknownRecipeError, OverrideError, NoQuickSettingsError, shared.errors.ConfigError
     """
     values = _values(name)
-    for key, value in (values.pop("quick", {}) if quick else {}).items():
+    if quick and not values.get("quick"):
+        raise NoQuickSettingsError("there are no quick settings", where=f"recipe {name}")
+    for key, value in (values.pop("quick") if quick else {}).items():
         _put(values, key, value)
     for override in overrides:
         _apply(values, override)

@@ -35,7 +35,7 @@ def approve(
     from clients.approvals import Approvals
     from clients.home import NodeHome
 
-    directory = NodeHome(home)
+    directory = NodeHome.existing(home)
     if bool(digest) + by_policy + by_hand != 1 or (withdraw and not digest):
         raise ApprovalOptionsError("there must be exactly one thing to decide")
     if not digest:
@@ -47,11 +47,9 @@ def approve(
 
 
 def _set_mode(home: NodeHome, mode: str) -> str:
-    from clients.budget import write_policy
-    from clients.policy import NodePolicy
+    from clients.policy import NodePolicy, read_policy, write_policy
     from shared.config import parse
-    from shared.files import read_json
 
-    values = {**read_json(home.policy), "approval": mode}
+    values = read_policy(home).model_dump(mode="json") | {"approval": mode}
     write_policy(home, parse(NodePolicy, values, where=str(home.policy)))
     return f"plans are now approved {mode.replace('-', ' ')} (restart a node that is running)"

@@ -25,7 +25,7 @@ def key(
     from clients.home import NodeHome
     from clients.public_ids import new_article_key, take_article_key
 
-    node = NodeHome(home)
+    node = NodeHome.existing(home)
     if source is not None:
         typer.echo(f"The partners' key stands in {take_article_key(node, source)}.")
         return
@@ -42,6 +42,6 @@ def export(
     from clients.home import NodeHome
     from clients.public_ids import export_articles
 
-    count = export_articles(NodeHome(home), target)
+    count = export_articles(NodeHome.existing(home), target)
     typer.echo(f"Send this file to the coordinator: {target} ({count:,} articles)")
     typer.echo("It learns how many these are and how many others have too, not which ones.")

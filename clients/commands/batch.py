@@ -24,7 +24,7 @@ def batch(
     from clients.serving.opening import open_service
     from shared.progress import reporter
 
-    node = NodeHome(home)
+    node = NodeHome.existing(home)
     service = open_service(node, read_node_config(node))
     if service.problem is not None:
         typer.echo(f"no model is served: {service.problem}", err=True)

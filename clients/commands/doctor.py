@@ -30,7 +30,7 @@ def doctor(
     from clients.lifecycle.findings import exit_code
     from clients.node_config import read_node_config
 
-    directory = NodeHome(home)
+    directory = NodeHome.existing(home)
     config = read_node_config(directory)
     findings = []
     for finding in Doctor(home=directory, config=config, now=time.time()).examine():

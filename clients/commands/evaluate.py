@@ -33,7 +33,7 @@ def evaluate(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
     from clients.training.bundle_health import bundle_health
     from shared.progress import reporter
 
-    node = NodeHome(home)
+    node = NodeHome.existing(home)
     catalogue, histories = NodeStore(node).load()
     signer = load_identity(node.identity).public_key()
     bundle = load_bundle(BundleShelf(node.models).current, signer, catalogue)

@@ -26,7 +26,7 @@ def forget(
     from clients.home import NodeHome
     from clients.lifecycle.erasure import forget as erase
 
-    directory = NodeHome(home)
+    directory = NodeHome.existing(home)
     store = NodeStore(directory)
     given = sys.stdin.readline().rstrip("\r\n") if user == "-" else user
     receipt, path = erase(directory, store, store.pseudonym(given))
@@ -35,6 +35,8 @@ def forget(
         return
     removed = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in _counts(receipt))
     typer.echo(f"erased: {removed}; receipt: {path}")
+    if not any(count for _, count in _counts(receipt)):
+        typer.echo("nothing was stored of this user (any more), who is on the opt-out list")
     typer.echo("models trained before still count this user's events: isthmus-node train --local")
 
 

@@ -32,7 +32,7 @@ def ingest(
     from clients.node_config import read_node_config
     from shared.progress import reporter
 
-    directory = NodeHome(home)
+    directory = NodeHome.existing(home)
     config = read_node_config(directory)
     ingestion = NodeIngestion.of(directory, config.name, config.data)
     failure = None

@@ -38,6 +38,8 @@ def join(
     else:
         if declared_users < 1:
             raise typer.BadParameter("--declared-users N: a public lower bound on your users")
+        if not fingerprint:
+            raise typer.BadParameter("--fingerprint: what the coordinator's operator read out")
         request, path = enrolment.accept_invitation(node, document, fingerprint, declared_users)
         typer.echo(f"Send this file to the coordinator: {path}")
         typer.echo(f"Read this out to them by telephone: {request.fingerprint()}")

@@ -24,7 +24,7 @@ def add(
     from clients.home import NodeHome
     from clients.serving.keys import ApiKeys, key_file
 
-    typer.echo(ApiKeys(key_file(NodeHome(home))).add(name, role))
+    typer.echo(ApiKeys(key_file(NodeHome.existing(home))).add(name, role))
 
 
 @app.command("list")
@@ -33,8 +33,11 @@ def list_(home: Home = DEFAULT_HOME) -> None:
     from clients.home import NodeHome
     from clients.serving.keys import ApiKeys, key_file
 
-    for key in ApiKeys(key_file(NodeHome(home))).all():
+    found = ApiKeys(key_file(NodeHome.existing(home))).all()
+    for key in found:
         typer.echo(f"{key.name:30} {key.role:10} {key.created}")
+    if not found:
+        typer.echo("no key yet: isthmus-node keys add NAME")
 
 
 @app.command()
@@ -43,4 +46,5 @@ def revoke(name: Name, home: Home = DEFAULT_HOME) -> None:
     from clients.home import NodeHome
     from clients.serving.keys import ApiKeys, key_file
 
-    ApiKeys(key_file(NodeHome(home))).revoke(name)
+    ApiKeys(key_file(NodeHome.existing(home))).revoke(name)
+    typer.echo(f"{name} is refused from the next request on")

@@ -15,4 +15,4 @@ def metrics(
     from clients.home import NodeHome
     from clients.metrics import exposition
 
-    typer.echo(exposition(NodeHome(home)), nl=False)
+    typer.echo(exposition(NodeHome.existing(home)), nl=False)

@@ -17,5 +17,5 @@ def pin(
     from clients.enrolment import pin as store
     from clients.home import NodeHome
 
-    policy = store(NodeHome(home), name, key)
+    policy = store(NodeHome.existing(home), name, key)
     typer.echo(f"{name} is pinned; partners known to this node: {', '.join(policy.partners)}")

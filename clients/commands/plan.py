@@ -18,7 +18,7 @@ def plan(
     from clients.approvals import Approvals
     from clients.home import NodeHome
 
-    directory = NodeHome(home)
+    directory = NodeHome.existing(home)
     approvals = Approvals(directory.approvals)
     chosen = [approvals.find(digest)] if digest else list(approvals.known())
     if as_json:
@@ -43,10 +43,11 @@ def plan(
 
 def _whole(root: Path, digest: str) -> str:
     from clients.approvals import Approvals
-    from clients.budget import ledger_in, read_policy
+    from clients.budget import ledger_in
     from clients.home import NodeHome
     from clients.identity import load_identity, public_bytes
     from clients.plan_view import describe, difference
+    from clients.policy import read_policy
 
     home = NodeHome(root)
     approvals = Approvals(home.approvals)

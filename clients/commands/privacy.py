@@ -15,6 +15,7 @@ class NoLedgerError(ConfigError):
     """The node directory holds no ledger: nothing was ever charged there."""
 
     code = "CFG-013"
+    default_remedy = "nothing was spent: the ledger begins with the first private round"
 
 
 def privacy(
@@ -26,8 +27,8 @@ def privacy(
     from clients.home import NodeHome
     from shared.privacy.report import privacy_report
 
-    directory = NodeHome(home)
+    directory = NodeHome.existing(home)
     if not directory.ledger.exists():
-        raise NoLedgerError("no ledger", where=str(directory.ledger), remedy="give --home DIR")
+        raise NoLedgerError("no ledger", where=str(directory.ledger))
     report = privacy_report(ledger_in(directory))
     typer.echo(json.dumps(report.as_json(), indent=1) if as_json else report.as_text())

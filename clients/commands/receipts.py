@@ -29,7 +29,7 @@ def receipts(
     from clients.identity import load_identity
     from clients.receipts import ReceiptLog, check_signatures
 
-    directory = NodeHome(home)
+    directory = NodeHome.existing(home)
     log = ReceiptLog(directory.receipts, load_identity(directory.identity))
     entries = log.entries()
     if problem := check_signatures(entries):

@@ -37,7 +37,7 @@ def recommend(
     from clients.serving.opening import open_service
 
     wanted_items = _filters(filters)
-    node = NodeHome(home)
+    node = NodeHome.existing(home)
     config = read_node_config(node)
     service = open_service(node, config)
     wish = Wish(explain=explain, language=config.text.language)
@@ -61,12 +61,13 @@ def _filters(text: str) -> Filters:
     from shared.config import parse
     from shared.errors import InvalidValueError
 
+    remedy = """for example --filters '{"categories": ["c7"]}'"""
     try:
         values = json.loads(text)
     except ValueError as error:
-        raise InvalidValueError("no JSON", where="--filters") from error
+        raise InvalidValueError(f"{text!r} is no JSON", where="--filters", remedy=remedy) from error
     if not isinstance(values, dict):
-        raise InvalidValueError("no JSON object", where="--filters")
+        raise InvalidValueError(f"{text!r} is no object", where="--filters", remedy=remedy)
     return parse(Filters, values, where="--filters")
 
 

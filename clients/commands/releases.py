@@ -27,7 +27,7 @@ def releases(
     from clients.home import NodeHome
     from clients.releases import ReleaseShelf
 
-    shelf = ReleaseShelf(NodeHome(home))
+    shelf = ReleaseShelf(NodeHome.existing(home))
     current, found = shelf.current(), shelf.all()
     if as_json:
         rows = [{**r.card.model_dump(mode="json"), "out": r.out} for r in found]
@@ -50,7 +50,7 @@ def accept(
     from clients.home import NodeHome
     from clients.releases import ReleaseShelf
 
-    typer.echo(ReleaseShelf(NodeHome(home)).accept(document))
+    typer.echo(ReleaseShelf(NodeHome.existing(home)).accept(document))
 
 
 @app.command()
@@ -62,7 +62,7 @@ def rollback(
     from clients.home import NodeHome
     from clients.releases import ReleaseShelf
 
-    left, now = ReleaseShelf(NodeHome(home)).roll_back(f"rolled back: {reason}")
+    left, now = ReleaseShelf(NodeHome.existing(home)).roll_back(f"rolled back: {reason}")
     typer.echo(f"release {left.name} is out; in use now: {now.name if now else 'none'}")
 
 

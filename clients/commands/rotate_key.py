@@ -27,7 +27,7 @@ def rotate_key(
     from clients.node_config import read_node_config
     from shared.progress import reporter
 
-    directory = NodeHome(home)
+    directory = NodeHome.existing(home)
     config, store = read_node_config(directory), NodeStore(directory)
     with reporter(Console(stderr=True)) as progress:
         done = rotate(directory, store, config, drop_unmatched=drop_unmatched, progress=progress)

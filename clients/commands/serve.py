@@ -21,16 +21,19 @@ def serve(
     from clients.lifecycle.erasure import forget
     from clients.metrics import NodeCollector
     from clients.node_config import read_node_config
+    from clients.serving.config import ServingConfig
     from clients.serving.http.application import make_application
     from clients.serving.http.server import bound, run_server, swap_on_hangup
     from clients.serving.keys import ApiKeys, key_file
     from clients.serving.opening import open_service
+    from shared.config import parse
 
     torch.set_num_threads(1)  # one request never waits for the threads of another
-    node = NodeHome(home)
+    node = NodeHome.existing(home)
     config = read_node_config(node)
     chosen = {n: v for n, v in (("host", host), ("port", port)) if v is not None}
-    serving = config.serving.model_copy(update=chosen)
+    values = config.serving.model_dump() | chosen
+    serving = parse(ServingConfig, values, where="options of serve")
     service = open_service(node, config)
     keys = ApiKeys(key_file(node))
     if not keys.all():

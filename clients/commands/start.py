@@ -20,7 +20,7 @@ def start(
     from shared.logs import set_up_logs
 
     set_up_logs()
-    node = NodeHome(home)
+    node = NodeHome.existing(home)
     config = read_node_config(node).federation if node.config.exists() else FederationConfig()
     service = NodeService(node, config)
     refresh_training(node)

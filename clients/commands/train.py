@@ -41,7 +41,7 @@ def train(
     from shared.models.encoders import load_encoder
     from shared.progress import reporter
 
-    node = NodeHome(home)
+    node = NodeHome.existing(home)
     config, key, store = read_node_config(node), load_identity(node.identity), NodeStore(node)
     data, features, index_from = store.load(), store.features(), config.serving.index_from
     facts: dict[str, Any] = {}

@@ -39,7 +39,7 @@ from clients.lifecycle.findings import (
 from clients.network_home import NetworkHome
 from clients.node_config import NodeConfig
 from shared.errors import IsthmusError
-from shared.keyfile import load_identity
+from shared.keyfile import load_identity, public_bytes
 
 RELEASED: Final = 1_760_000_000.0
 """No clock that is right shows an earlier time than this."""
@@ -116,8 +116,8 @@ class Doctor:
         return f"{len(there)} private files"
 
     def _identity(self) -> str:
-        load_identity(self.home.identity)
-        return "Ed25519"
+        key = public_bytes(load_identity(self.home.identity))
+        return f"Ed25519, public key {key.hex()}"
 
     def _pseudonym_key(self) -> str:
         NodeStore(self.home).require_settled_key()

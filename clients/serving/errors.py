@@ -95,6 +95,13 @@ class UnexpectedError(RequestError):
     status = 500
 
 
+class AddressError(ServiceError):
+    """The service cannot listen at its address: the port is taken, or the host is not this one."""
+
+    code = "SRV-126"
+    default_remedy = "give another --port or --host, or change host and port in [serving]"
+
+
 class KeyFileError(ServiceError):
     """The file of API keys cannot be read, or others can read it."""
 

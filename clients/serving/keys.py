@@ -79,8 +79,12 @@ class ApiKeys:
             The name is taken or not made of lower case letters, digits and hyphens.
         """
         self._refresh()
-        if not _NAME.fullmatch(name) or name in self._keys:
-            raise UnknownKeyNameError(f"{name!r} is taken or no name", remedy="choose another")
+        if not _NAME.fullmatch(name):
+            remedy = "lower case letters, digits and hyphens"
+            raise UnknownKeyNameError(f"{name!r} is no name of a key", remedy=remedy)
+        if name in self._keys:
+            remedy = f"isthmus-node keys revoke {name}, or choose another name"
+            raise UnknownKeyNameError(f"there is a key {name!r}", remedy=remedy)
         secret = f"{PREFIX}_{name}_{secrets.token_urlsafe(32)}"
         created = datetime.now(UTC).isoformat(timespec="seconds")
         self._keys[name] = ApiKey(name=name, role=role, created=created, sha256=_hashed(secret))

@@ -73,7 +73,8 @@ class Compute:
         """For people: the GPU's name, or how many threads of the CPU."""
         if self.device.type == "cuda":
             return f"{self.device}, {torch.cuda.get_device_name(self.device)}"
-        return f"CPU, {torch.get_num_threads()} threads"
+        threads = torch.get_num_threads()
+        return f"CPU, {threads} thread{'' if threads == 1 else 's'}"
 
     def place(self, value: _T) -> _T:
         """`value` on this device; itself where it lies there."""

@@ -22,5 +22,5 @@ def approve(
     from server.enrolment import approve as admit
     from server.home import CoordinatorHome
 
-    path = admit(CoordinatorHome(home), request, fingerprint)
+    path = admit(CoordinatorHome.existing(home), request, fingerprint)
     typer.echo(f"Send this file back to the partner: {path}")

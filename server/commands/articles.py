@@ -22,7 +22,7 @@ def articles(
     from shared.secagg.policy import default_colluders
     from shared.statistics import shared_articles
 
-    directory = CoordinatorHome(home)
+    directory = CoordinatorHome.existing(home)
     for path in files or ():
         partner, count = take_list(directory, path)
         typer.echo(f"{partner.name}: {count:,} articles taken in")

@@ -22,11 +22,10 @@ def init(
     from server.enrolment import create_coordinator, renew_server_certificate
     from server.home import CoordinatorHome
 
-    directory = CoordinatorHome(home)
     if renew:
-        renew_server_certificate(directory)
+        renew_server_certificate(CoordinatorHome.existing(home))
         typer.echo("The server certificate was renewed; restart the coordinator.")
         return
-    create_coordinator(directory, federation, address, link_port)
+    create_coordinator(CoordinatorHome(home), federation, address, link_port)
     typer.echo(f"Coordinator of {federation!r} made in {home}. Keep a backup of this directory.")
     typer.echo(f"Next: isthmus-coordinator invite NAME --home {home}")

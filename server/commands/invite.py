@@ -17,6 +17,6 @@ def invite(
     from server.enrolment import invite as write
     from server.home import CoordinatorHome
 
-    invitation, path = write(CoordinatorHome(home), partner)
+    invitation, path = write(CoordinatorHome.existing(home), partner)
     typer.echo(f"Send this file to {partner}: {path}")
     typer.echo(f"Read this out to them by telephone: {invitation.fingerprint()}")

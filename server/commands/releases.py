@@ -22,7 +22,7 @@ def releases(context: typer.Context, home: Home = DEFAULT_HOME, as_json: AsJson 
     from server.home import CoordinatorHome
     from server.views import releases_view
 
-    found = releases_view(CoordinatorHome(home))
+    found = releases_view(CoordinatorHome.existing(home))
     typer.echo(json.dumps(found, indent=1)) if as_json else show_table(found, "no release yet")
 
 
@@ -32,7 +32,7 @@ def promote(run_id: Run, home: Home = DEFAULT_HOME) -> None:
     from server.home import CoordinatorHome
     from server.releases import promote as sign
 
-    card, path = sign(CoordinatorHome(home), run_id)
+    card, path = sign(CoordinatorHome.existing(home), run_id)
     typer.echo(f"Model {card.model[:16]} is released: {path}")
     typer.echo(f"Partners call: isthmus-node releases accept {path.name}")
 
@@ -47,6 +47,6 @@ def withdraw(
     from server.home import CoordinatorHome
     from server.releases import withdraw as sign
 
-    notice, path = sign(CoordinatorHome(home), run_id, reason)
+    notice, path = sign(CoordinatorHome.existing(home), run_id, reason)
     typer.echo(f"Model {notice.model[:16]} is withdrawn: {path}")
     typer.echo(f"Partners call: isthmus-node releases accept {path.name}")

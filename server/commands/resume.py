@@ -23,7 +23,7 @@ def resume(
     from server.run_state import chosen_run
     from server.run_state import resume as go_on
 
-    here = CoordinatorHome(home)
+    here = CoordinatorHome.existing(home)
     if sign_checkpoints:
         run_id = chosen_run(here, run_id).run_id
         count = checkpoints_of(here, run_id).sign_unsigned()

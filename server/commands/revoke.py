@@ -17,5 +17,5 @@ def revoke(
     from server.enrolment import revoke as withdraw
     from server.home import CoordinatorHome
 
-    revoked = withdraw(CoordinatorHome(home), partner)
+    revoked = withdraw(CoordinatorHome.existing(home), partner)
     typer.echo(f"{revoked.name} is refused from now on ({len(revoked.certificates)} certificates).")

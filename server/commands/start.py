@@ -25,7 +25,7 @@ def start(
     from shared.config import read_toml
     from shared.logs import set_up_logs
 
-    directory = CoordinatorHome(home)
+    directory = CoordinatorHome.existing(home)
     if plan is not None:
         signed = propose(directory, read_toml(plan), replace=replace)
         typer.echo(f"Run {signed.run_id}: {signed.rounds} rounds, {len(signed.partners)} partners.")

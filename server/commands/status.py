@@ -16,7 +16,7 @@ def status(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
     from server.home import CoordinatorHome
     from server.views import status_view
 
-    view = status_view(CoordinatorHome(home))
+    view = status_view(CoordinatorHome.existing(home))
     if as_json:
         typer.echo(json.dumps(view, indent=1))
         return
@@ -38,7 +38,7 @@ def rounds(
     from server.home import CoordinatorHome
     from server.views import rounds_view
 
-    reports = rounds_view(CoordinatorHome(home), run_id)
+    reports = rounds_view(CoordinatorHome.existing(home), run_id)
     if as_json:
         typer.echo(json.dumps(reports, indent=1))
         return

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from clients.home import NodeHome
-from clients.node_config import NoNodeError, OverrideError, overridden, read_node_config
+from clients.home import NodeHome, NoNodeError
+from clients.node_config import OverrideError, overridden, read_node_config
 from shared.errors import InvalidValueError, UnknownKeyError
 
 

@@ -11,9 +11,9 @@ from safetensors.numpy import load_file, save_file
 from typer.testing import CliRunner
 
 from clients.approvals import Approvals, UnknownPlanError
-from clients.budget import write_policy
 from clients.cli import app as cli
 from clients.global_model import GlobalModel
+from clients.policy import write_policy
 from clients.releases import (
     DamagedReleaseError,
     ReleaseRefusedError,

@@ -9,9 +9,10 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from clients.enrolment import NotJoinedError, accept_admission, accept_invitation, pin, renew
+from clients.enrolment import accept_admission, accept_invitation, pin, renew
 from clients.home import NodeHome
 from clients.network_home import NetworkHome
+from clients.policy import NotJoinedError
 from server.authority import read_authority
 from server.enrolment import CoordinatorExistsError, approve, create_coordinator, invite, revoke
 from server.home import CoordinatorHome

@@ -46,3 +46,11 @@ def test_ctrl_c_ends_with_the_code_of_an_interrupt(monkeypatch: pytest.MonkeyPat
 
 def test_success_is_zero(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ended(monkeypatch, command_that(None)) == 0
+
+
+def test_a_path_that_cannot_be_used_is_named_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused = NotADirectoryError(20, "Not a directory", "bank.csv/lists.parquet")
+    assert ended(monkeypatch, command_that(refused)) == REFUSED
+    assert "[CFG-004] not a directory (bank.csv/lists.parquet)" in capsys.readouterr().err

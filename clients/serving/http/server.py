@@ -11,18 +11,29 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from clients.serving.config import ServingConfig
+from clients.serving.errors import AddressError
 from clients.serving.http.guard import LOG
 from clients.serving.service import Service
 from shared.errors import IsthmusError
 
 
 def bound(config: ServingConfig) -> socket.socket:
-    """A socket that listens where the configuration says."""
+    """A socket that is bound where the configuration says; connections wait until it is served.
+
+    Raises
+    ------
+    AddressError
+    """
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     found = socket.socket(family, socket.SOCK_STREAM)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    found.bind((config.host, config.port))
-    found.listen(1024)
+    try:
+        found.bind((config.host, config.port))
+        found.listen(1024)
+    except OSError as error:
+        found.close()
+        reason = (error.strerror or str(error)).lower()
+        raise AddressError(reason, where=f"{config.host}:{config.port}") from error
     found.set_inheritable(True)
     return found
 

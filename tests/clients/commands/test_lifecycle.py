@@ -1,6 +1,7 @@
 """init, doctor, ingest and forget as a partner calls them."""
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,10 @@ from clients.cli import app
 from clients.data.errors import TooManyRejectedError
 from clients.home import NodeHome
 from clients.node_config import read_node_config
-from shared.errors import ConfigError
+from clients.serving.config import ServingConfig
+from clients.serving.errors import AddressError, UnknownKeyNameError
+from clients.serving.http.server import bound
+from shared.errors import ConfigError, InvalidValueError
 from tests.clients.small_shop import USERS, rows, write_events
 
 
@@ -46,6 +50,7 @@ def test_from_nothing_to_an_erased_user(node: str) -> None:
     assert code == 0
     assert json.loads(said)["removed"]["stored_events"] == 10
     assert USERS[2] not in said
+    assert "nothing was stored of this user" in call("forget", USERS[2], "--home", node)[1]
     code, said = call("rotate-key", "--home", node)
     assert (code, said.split()[0]) == (0, "6")
 
@@ -73,3 +78,42 @@ def test_a_template_s_settings_are_taken_over_and_options_win(tmp_path: Path) ->
 def test_filters_that_are_none_are_refused(node: str, text: str) -> None:
     with pytest.raises(ConfigError):
         call("recommend", USERS[0], "--home", node, "--filters", text)
+
+
+def test_doctor_tells_the_public_key_by_which_receipts_are_checked(node: str) -> None:
+    call("ingest", "--home", node)
+    _, said = call("forget", USERS[1], "--home", node, "--json")
+    assert json.loads(said)["node"] in call("doctor", "--home", node)[1]
+
+
+def test_the_keys_of_the_service_are_made_listed_and_revoked(node: str) -> None:
+    home = ("--home", node)
+    assert "keys add" in call("keys", "list", *home)[1]
+    assert call("keys", "add", "website", *home)[1].startswith("isthmus_website_")
+    with pytest.raises(UnknownKeyNameError, match="there is a key 'website'"):
+        call("keys", "add", "website", *home)
+    with pytest.raises(UnknownKeyNameError, match="lower case"):
+        call("keys", "add", "My Site", *home)
+    assert call("keys", "list", *home)[1].split()[:2] == ["website", "serve"]
+    assert "website is refused" in call("keys", "revoke", "website", *home)[1]
+
+
+def test_what_was_never_spent_is_not_missed(node: str) -> None:
+    with pytest.raises(ConfigError, match="first private round"):
+        call("privacy", "--home", node)
+
+
+def test_an_address_at_which_the_service_cannot_listen_is_named() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(AddressError, match=f"in use.*127.0.0.1:{port}"):
+            bound(ServingConfig(port=port))
+    with pytest.raises(AddressError, match="nowhere"):
+        bound(ServingConfig(host="nowhere.invalid", port=0))
+
+
+def test_a_port_that_is_none_is_refused_before_anything_is_read(node: str) -> None:
+    with pytest.raises(InvalidValueError, match="port = 99999"):
+        call("serve", "--home", node, "--port", "99999")
