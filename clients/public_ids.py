@@ -83,7 +83,9 @@ def export_articles(home: NodeHome, target: Path) -> int:
     ArticleKeyError, ReceiptLogError
     """
     if not read_policy(home).allow_statistics:
-        raise PolicyRefusalError("this node's policy does not allow statistics of shared articles")
+        remedy = 'set "allow_statistics": true in policy.json if the platform agrees to them'
+        problem = "this node's policy does not allow statistics of shared articles"
+        raise PolicyRefusalError(problem, where=str(home.policy), remedy=remedy)
     hashes = own_hashes(home)
     articles = () if hashes is None else listed(hashes)
     if not articles:

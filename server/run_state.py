@@ -159,6 +159,10 @@ def _chosen(home: CoordinatorHome, names: object) -> list[dict[str, Any]]:
     if missing:
         raise UnknownPartnerError(f"no partner {missing[0]!r}")
     chosen = [p for p in active if p.name in names]
+    if len(chosen) < 2:
+        told = ", ".join(p.name for p in chosen) or "nobody"
+        remedy = "invite and approve more; nodes ask for three unless their policies say otherwise"
+        raise PlanFileError(f"a plan needs two partners at least, not {told} alone", remedy=remedy)
     for partner in chosen:
         agree(partner.protocols, who=f"partner {partner.name!r}")
     return [_entry(p) for p in chosen]

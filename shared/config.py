@@ -80,7 +80,9 @@ def _unreadable(path: Path, error: OSError | ValueError) -> UnreadableConfigErro
 
 
 def _translated(model: type[StrictModel], error: ValidationError, where: str) -> ConfigError:
-    first = error.errors(include_url=False)[0]
+    # A mistyped key is told before the key that is missing because of it.
+    found = error.errors(include_url=False)
+    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
     path = [str(part) for part in first["loc"]]
     key = ".".join(path)
     if first["type"] == "extra_forbidden":

@@ -67,6 +67,11 @@ def test_partners_can_be_chosen_by_name(home: CoordinatorHome) -> None:
         propose(home, _terms(partners="a"), replace=True)
 
 
+def test_a_plan_for_one_partner_is_refused_in_words(home: CoordinatorHome) -> None:
+    with pytest.raises(PlanFileError, match="two partners at least, not a alone"):
+        propose(home, _terms(partners=["a"]), replace=False)
+
+
 def test_run_id_and_unknown_keys_are_refused(home: CoordinatorHome) -> None:
     with pytest.raises(PlanFileError):
         propose(home, _terms(run_id="0" * 32), replace=False)

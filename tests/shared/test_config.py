@@ -30,6 +30,11 @@ def test_an_unknown_nested_key_names_the_nearest_known_one(section: str) -> None
         parse(Outer, {"name": "a", section: {"round": 3}}, where="x")
 
 
+def test_a_mistyped_key_is_told_before_the_key_that_is_missing_for_it() -> None:
+    with pytest.raises(UnknownKeyError, match=r"'nam'.*did you mean 'name'"):
+        parse(Outer, {"nam": "a"}, where="x")
+
+
 def test_a_missing_key_is_named() -> None:
     with pytest.raises(InvalidValueError, match="'name' is missing"):
         parse(Outer, {}, where="x")
