@@ -150,15 +150,32 @@ def cache_directory() -> Path:
     return base / "encodings"
 
 
-def _read(recipe: DataRecipe, folder: Path | None, seed: int) -> FederationData:
-    if recipe.source == "folder":
-        path = folder or (Path(recipe.path) if recipe.path else None)
-        if path is None:
-            raise DataNeededError("this recipe reads a folder", remedy="give it with --data DIR")
-        return load_folder(path, seed=seed)
-    if folder is not None:
+def data_folder(recipe: DataRecipe, given: Path | None) -> Path | None:
+    """The folder that a recipe reads, `given` before its own; None where it reads none.
+
+    Raises
+    ------
+    DataNeededError
+        It needs one and none is given or there is none, or it reads none and one is given.
+    """
+    if recipe.source != "folder":
+        if given is None:
+            return None
         remedy = "leave --data out, or use the recipe `amazon`"
         raise DataNeededError(f"this recipe reads {recipe.source}, not a folder", remedy=remedy)
+    folder = given or (Path(recipe.path) if recipe.path else None)
+    if folder is None:
+        raise DataNeededError("this recipe reads a folder", remedy="give it with --data DIR")
+    if not folder.is_dir():
+        remedy = "check the path of --data DIR"
+        raise DataNeededError("no such folder", where=str(folder), remedy=remedy)
+    return folder
+
+
+def _read(recipe: DataRecipe, given: Path | None, seed: int) -> FederationData:
+    folder = data_folder(recipe, given)
+    if folder is not None:
+        return load_folder(folder, seed=seed)
     if recipe.source == "movielens":
         return load_movielens(seed=seed)
     return load_generated(recipe.generated, seed=seed)

@@ -53,7 +53,7 @@ from simulations.model_notes import (
     without_discriminator,
 )
 from simulations.outcome import LOCAL_FUSION, Outcome, write_validation
-from simulations.platforms import LabPlatform, load_data, names, prepare
+from simulations.platforms import LabPlatform, data_folder, load_data, names, prepare
 from simulations.recipe import ContentRecipe, Recipe
 from simulations.reporting import render_table, write_report
 from simulations.results import SystemName, read_results, write_results
@@ -116,6 +116,7 @@ class Run:
             "seed": seed,
             "engine": engine,
         }
+        data_folder(recipe.data, data)  # before a directory is made that another try would not fit
         self._work = WorkDirectory(out, identity, restart=restart)
         self._outcome = Outcome(recipe, name, seed)
         self._runs: dict[SystemName, FederatedResult] = {}

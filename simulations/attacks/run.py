@@ -26,7 +26,7 @@ from simulations.attacks.results import (
 )
 from simulations.attacks.world import World
 from simulations.lab_device import use_threads
-from simulations.platforms import load_data, prepare
+from simulations.platforms import data_folder, load_data, prepare
 from simulations.recipe import Recipe
 from simulations.reporting.attack_page import write_attack_report
 from simulations.reporting.attack_terminal import render_attacks
@@ -80,6 +80,7 @@ class AttackRun:
             "data": str(data.resolve()) if data else None,
             "seed": seed,
         }
+        data_folder(recipe.data, data)  # before a directory is made that another try would not fit
         self._work = WorkDirectory(out, identity, restart=restart)
 
     def execute(self, console: Console) -> None:

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from clients.cli import app as node_app
 from simulations.cli import app
+from simulations.platforms import DataNeededError
 from simulations.recipe import Recipe, load_recipe
 from simulations.results import SYSTEMS, read_results
 from simulations.run import Run
@@ -162,3 +163,13 @@ def test_an_interruption_says_how_to_continue(
     done = CliRunner().invoke(app, ["run", str(path), "--out", str(tmp_path / "out")])
     assert done.exit_code == 130
     assert "same command again" in done.output
+
+
+def test_a_forgotten_folder_leaves_nothing_that_the_next_try_would_not_fit(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    call = ["run", "amazon", "--out", str(out)]
+    forgotten = CliRunner().invoke(app, call)
+    assert isinstance(forgotten.exception, DataNeededError)
+    missing = CliRunner().invoke(app, [*call, "--data", str(tmp_path / "nowhere")])
+    assert missing.exit_code != 0
+    assert not out.exists()
