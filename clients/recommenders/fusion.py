@@ -7,11 +7,11 @@ weight (logarithmic opinion pool, Genest & Zidek, Statistical Science 1986)::
 
 so the contribution of each part to each item is one exact summand. The weights are those, not
 negative, under which the validation items are most likely: a convex problem without settings. A
-part that does not pay is left out: its weight is zero and the fusion says so. If the result ranks
-the validation items worse than the best part alone, that part is served alone.
+part that does not pay is left out: its weight is zero and the fusion says so. If the best part
+alone ranks the validation items clearly better than the result, that part is served alone.
 
 Cold items, which nobody at the platform has met, get weights of their own and an offset, where
-validation users chose enough of them and both the likelihood and NDCG@10 say that it pays.
+validation users chose enough of them and Akaike's criterion says that it pays.
 """
 
 from __future__ import annotations
@@ -170,22 +170,31 @@ def learn_weights(parts: Mapping[str, Part], validation: Fold, *, seed: int = 0)
     cold = _cold_items(parts) if COLD_PART in parts else None
     weighing = Weighing(weighed, cold, validation, seed)
     weights, reached = _best(weighing, len(weighed))
-    best = int(np.argmax(weighing.alone))
-    if reached < weighing.alone[best]:
-        weights = np.eye(len(weighed))[best]
+    best = int(np.argmax(weighing.alone.mean(axis=1)))
+    if _clearly_better(weighing.alone[best], reached):
+        weights, reached = np.eye(len(weighed))[best], weighing.alone[best]
     warm, own, offset = told_apart(weights, len(weighed))
     apart = {**_named(weighed, own), COLD_PART: offset} if len(weights) > len(weighed) else {}
     return FusionWeights(
         weights=_named(weighed, warm),
         cold=apart,
-        ndcg=max(reached, float(weighing.alone[best])),
-        alone=_named(weighed, weighing.alone),
+        ndcg=float(reached.mean()),
+        alone=_named(weighed, weighing.alone.mean(axis=1)),
         users=len(weighing.fold),
     )
 
 
-def _best(weighing: Weighing, count: int) -> tuple[Float64s, float]:
-    """Weights with cold items told apart or not, whichever is better, and their NDCG@10."""
+def _clearly_better(one: Float64s, other: Float64s) -> bool:
+    """Whether NDCG@10 `one` (B,) exceeds `other` by two standard errors of the difference.
+
+    The best of several parts on few users owes much to luck: of 300 users its lead means nothing.
+    """
+    lead = one - other
+    return bool(lead.mean() > 2 * lead.std() / np.sqrt(len(lead)))
+
+
+def _best(weighing: Weighing, count: int) -> tuple[Float64s, Float64s]:
+    """Weights with cold items told apart or not, whichever is better, and their (B,) NDCG@10."""
     choices = weighing.choices
     weights = without_the_unneeded(choices, choices.fit(np.ones(count, dtype=bool)))
     if weighing.has_both_kinds:

@@ -59,11 +59,11 @@ class Weighing:
         self.fold = validation.sample(fitting, seed)
         alone = np.zeros((len(parts), len(self.fold)))
         self.choices = self._look(alone)
-        self.alone: Float64s = alone.mean(axis=1)
-        """(K,) NDCG@10 of each part."""
+        self.alone: Float64s = alone
+        """(K, B) NDCG@10 of each part."""
 
-    def ndcg(self, weights: Float64s) -> float:
-        """NDCG@10 of the fusion, over the whole catalogue; `weights` as in `Choices`."""
+    def ndcg(self, weights: Float64s) -> Float64s:
+        """(B,) NDCG@10 of the fusion, over the whole catalogue; `weights` as in `Choices`."""
         found = np.zeros(len(self.fold))
         warm, cold, offset = told_apart(weights, len(self._parts))
         by_item = np.where(self._cold, cold[:, None], warm[:, None]).astype(np.float32)
@@ -72,7 +72,7 @@ class Weighing:
         for rows, fold in self._batches():
             logs = [w * part.log_probabilities(fold.contexts) for part, w in used]
             found[rows] = _ndcg(np.sum(logs, axis=0) + added, fold)
-        return float(found.mean())
+        return found
 
     @property
     def has_both_kinds(self) -> bool:
