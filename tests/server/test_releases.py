@@ -123,7 +123,7 @@ def test_checkpoints_of_an_earlier_version_are_signed_by_command_only(
     save_file(tensors, path, metadata=facts)
     with pytest.raises(UnsignedCheckpointError):
         promote(home, PLAN.run_id)
-    home.config.write_text("")  # what says that a coordinator is here
+    home.settings.write_text("")  # what says that a coordinator is here
     command = ["resume", *named, "--sign-checkpoints", "--home", str(home.root)]
     said = CliRunner().invoke(cli, command)
     assert "1 checkpoints" in said.output
