@@ -153,7 +153,7 @@ def named_interests(
 
     The strongest of all where it belongs to none.
     """
-    labels = {facts.categories.names[n] for n in facts.categories.of_item(item).tolist()}
+    labels = facts.categories.names_of(item)
     own = [one for one in found.interests if one.label in labels]
     return tuple(own or found.interests)[:count]
 

@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from clients.home import NodeHome
+from clients.policy import read_policy, write_policy
 from server.home import CoordinatorHome
 from server.releases import card_path
 from shared.errors import LabError
-from shared.files import read_json, write_json
+from shared.files import read_json
 from shared.processes import QUIET, die_with_parent, program
 from simulations.deployed_data import PlatformFiles
 
@@ -248,7 +249,7 @@ class Deployment:
         lists = []
         for name in names:
             home = self.node(name)
-            write_json(home.policy, {**read_json(home.policy), "allow_statistics": True})
+            write_policy(home, read_policy(home).model_copy(update={"allow_statistics": True}))
             handed = [] if name == names[0] else [str(self.node(names[0]).article_key)]
             self.call(name, "isthmus-node", "articles", "key", *handed)
             lists.append(str(self.root / f"{name}.articles.json"))

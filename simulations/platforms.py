@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from simulations.datasets.folder import load_folder
 from simulations.datasets.generated import load_generated
 from simulations.datasets.movielens import load_movielens
 from simulations.datasets.shops import split_into_shops
-from simulations.recipe import DataRecipe
+from simulations.recipe import DataRecipe, Recipe
 
 CACHE_VARIABLE = "ISTHMUS_CACHE"
 
@@ -141,6 +142,20 @@ def prepare(
             )
         )
     return platforms
+
+
+def platforms_of(
+    recipe: Recipe, folder: Path | None, seed: int, encoder: TextEncoder, step: Step
+) -> list[LabPlatform]:
+    """The platforms of a recipe, read, split and encoded as its runs have them.
+
+    Raises
+    ------
+    DataNeededError, UnknownPlatformError, DataError
+    """
+    federation = load_data(recipe.data, folder, seed)
+    cut = partial(recipe.evaluation.split, seed=seed)
+    return prepare(federation, encoder, recipe.model, cut, step, recipe.data.features)
 
 
 def cache_directory() -> Path:

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.models.own_content import SEEDS, content_model, halves
-from clients.data.dataset import Histories, Int64s
+from clients.data.dataset import Int32s
+from clients.evaluation.ranking import top_items, unseen_scores
 from clients.evaluation.split import Fold
 from clients.profile import Crowd, Portrait, PortraitInterest, named_interests, portrait
 from clients.ranking.config import RankingConfig
@@ -56,7 +57,8 @@ class _Measured:
         self._histories = [fold.contexts.take([row]) for row in range(len(fold))]
         self._likes = [portrait(one, self._facts, crowd) for one in self._histories]
         self._targets = fold.targets[:, None]
-        self._lists = _lists(platform, fold.contexts)
+        model = ItemKNNPlusTfIdf().fit(platform.split.training, platform.catalogue)
+        self._lists = top_items(unseen_scores(model, fold.contexts), LISTED)
 
     def by_weight(self) -> dict[str, Any]:
         """The same interests for every item."""
@@ -90,7 +92,7 @@ class _Measured:
         return self._nearest(likes, self._facts.vectors[item])
 
     @property
-    def _asked(self) -> Mapping[str, Int64s]:
+    def _asked(self) -> Mapping[str, Int32s]:
         return {"next": self._targets, "listed": self._lists}
 
     def _nearest(self, likes: Portrait, content: Float32s) -> Interests:
@@ -107,7 +109,7 @@ class _Measured:
             for name, items in self._asked.items()
         }
 
-    def _mean(self, items: Int64s, named: Sequence[Sequence[Interests]]) -> float:
+    def _mean(self, items: Int32s, named: Sequence[Sequence[Interests]]) -> float:
         """Share of (U, K) `items` of which their interests say something true."""
         right = [
             self._belongs(int(item), interests)
@@ -117,18 +119,5 @@ class _Measured:
         return round(float(np.mean(right)), 4)
 
     def _belongs(self, item: int, interests: Interests) -> bool:
-        codes = self._facts.categories
-        labels = {codes.names[n] for n in codes.of_item(item).tolist()}
+        labels = self._facts.categories.names_of(item)
         return any(interest.label in labels for interest in interests)
-
-
-def _lists(platform: LabPlatform, histories: Histories) -> Int64s:
-    """(U, 10) the best items that a user has not met."""
-    model = ItemKNNPlusTfIdf().fit(platform.split.training, platform.catalogue)
-    found = []
-    for row in range(len(histories)):
-        one = histories.take([row])
-        scores = model.scores(one)[0].copy()
-        scores[one.items] = -np.inf
-        found.append(np.argpartition(-scores, LISTED)[:LISTED])
-    return np.array(found, dtype=np.int64)

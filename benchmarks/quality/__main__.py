@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -17,7 +16,7 @@ from benchmarks.quality.goals import goals, rows
 from benchmarks.report import Row, goal, write_report
 from shared.models.config import EncoderChoice
 from shared.models.encoders import load_encoder
-from simulations.platforms import load_data, prepare
+from simulations.platforms import platforms_of
 from simulations.recipe import Recipe, load_recipe
 from simulations.results import Results, read_results
 from simulations.run import Run
@@ -73,10 +72,8 @@ def _recipe(case: Case) -> Recipe:
 def _single(case: Case, data: Path) -> tuple[list[Row], Row]:
     """The dial on every platform of one data set, and the cost of a round on them."""
     recipe, encoder = _recipe(case), load_encoder(_recipe(case).encoder)
-    federation = load_data(recipe.data, data / case.folder if case.folder else None, case.seed)
-    cut = partial(recipe.evaluation.split, seed=case.seed)
-    columns = recipe.data.features
-    platforms = prepare(federation, encoder, recipe.model, cut, lambda *_: None, columns)
+    folder = data / case.folder if case.folder else None
+    platforms = platforms_of(recipe, folder, case.seed, encoder, lambda *_: None)
     choice = EncoderChoice(name=recipe.encoder, fingerprint=encoder.fingerprint)
     dial_rows = [row for platform in platforms for row in dial.rows(platform)]
     with tempfile.TemporaryDirectory() as directory:

@@ -38,7 +38,7 @@ from shared.models.item_matrix import ItemMatrix
 from shared.models.parameters import Float32s
 from simulations.baselines import fusion_parts
 from simulations.centralised import train_centralised
-from simulations.platforms import LabPlatform, load_data, prepare
+from simulations.platforms import LabPlatform, platforms_of
 from simulations.recipe import CentralisedRecipe, Recipe, load_recipe
 
 POOLED_STEPS: Final = 120
@@ -56,7 +56,9 @@ def main() -> None:
     options = _options()
     torch.set_num_threads(1)
     recipe = load_recipe(options.recipe, options.set)
-    platforms = platforms_of(recipe, options.data, options.seed)
+    folder = options.data if recipe.data.source == "folder" else None
+    encoder = load_encoder(recipe.encoder)
+    platforms = platforms_of(recipe, folder, options.seed, encoder, lambda *_: None)
     settings = CentralisedRecipe(steps=options.steps)
     pooled = train_centralised(platforms, recipe.model, settings, options.seed, lambda *_: None)
     found: dict[str, list[Float64s]] = {}
@@ -81,13 +83,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=POOLED_STEPS, help="of the pooled model")
     parser.add_argument("--skip-largest", action="store_true", help="leave the giant out")
     return parser.parse_args()
-
-
-def platforms_of(recipe: Recipe, folder: Path, seed: int) -> list[LabPlatform]:
-    """The platforms of a recipe, split and encoded."""
-    federation = load_data(recipe.data, folder if recipe.data.source == "folder" else None, seed)
-    cut = partial(recipe.evaluation.split, seed=seed)
-    return prepare(federation, load_encoder(recipe.encoder), recipe.model, cut, lambda *_: None)
 
 
 def _figures(

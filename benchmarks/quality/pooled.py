@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import sparse
@@ -72,14 +72,11 @@ def _users_of_pairs(pool: Histories, items: int) -> sparse.csr_array:
 
 def customers_of_transitions(platforms: Sequence[LabPlatform]) -> Int64s:
     """By pair of articles, how many customers of all platforms bought the second right after."""
-    found = Counter(pair for platform in platforms for pair in _pairs(platform))
+    found: Counter[tuple[str, str]] = Counter()
+    for platform in platforms:
+        ids = platform.catalogue.item_ids
+        users = _users_of_pairs(platform.split.training, len(ids)).tocoo()
+        for first, second, count in zip(users.row, users.col, users.data, strict=True):
+            if first != second:
+                found[ids[first], ids[second]] += int(count)
     return np.fromiter(found.values(), dtype=np.int64, count=len(found))
-
-
-def _pairs(platform: LabPlatform) -> Iterator[tuple[str, str]]:
-    """Each pair once a customer."""
-    ids, histories = platform.catalogue.item_ids, platform.split.training
-    for user in range(len(histories)):
-        first, second = consecutive_pairs(histories.take([user]))
-        distinct = {(int(a), int(b)) for a, b in zip(first, second, strict=True) if a != b}
-        yield from ((ids[a], ids[b]) for a, b in distinct)

@@ -54,6 +54,10 @@ class Codes:
         """Numbers of the labels of one item."""
         return self.numbers[self.offsets[item] : self.offsets[item + 1]]
 
+    def names_of(self, item: int) -> frozenset[str]:
+        """The labels of one item, each as it was first spelt."""
+        return frozenset(self.names[number] for number in self.of_item(item).tolist())
+
     def having(self, wanted: Sequence[str]) -> NDArray[np.bool_]:
         """(N,) whether an item has at least one of the labels; unknown labels match nothing."""
         chosen = np.zeros(len(self.labels) + 1, dtype=np.int64)

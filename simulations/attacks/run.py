@@ -26,7 +26,7 @@ from simulations.attacks.results import (
 )
 from simulations.attacks.world import World
 from simulations.lab_device import use_threads
-from simulations.platforms import data_folder, load_data, prepare
+from simulations.platforms import data_folder, platforms_of
 from simulations.recipe import Recipe
 from simulations.reporting.attack_page import write_attack_report
 from simulations.reporting.attack_terminal import render_attacks
@@ -115,11 +115,8 @@ class AttackRun:
 
     def _world(self, report: Reporter) -> World:
         with self._work.timed("data", report, "reading and encoding") as step:
-            federation = load_data(self._recipe.data, self._data, self._seed)
             encoder = load_encoder(self._recipe.encoder)
-            cut = partial(self._recipe.evaluation.split, seed=self._seed)
-            features = self._recipe.data.features
-            platforms = prepare(federation, encoder, self._recipe.model, cut, step, features)
+            platforms = platforms_of(self._recipe, self._data, self._seed, encoder, step)
         return World(recipe=self._recipe, platforms=platforms, encoder=encoder, seed=self._seed)
 
     def _inversion(self, world: World, report: Reporter) -> list[InversionRow]:

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from benchmarks.quality.cases import small
-from benchmarks.quality.ceiling import crossfitted, exact_counts, platforms_of
+from benchmarks.quality.ceiling import crossfitted, exact_counts
 from benchmarks.quality.pooled import (
     customers_of_transitions,
     everybodys,
     transitions_of_several,
 )
+from shared.models.encoders import load_encoder
 from simulations.baselines import fusion_parts
-from simulations.platforms import LabPlatform
+from simulations.platforms import LabPlatform, platforms_of
 from simulations.recipe import load_recipe
 
 
 @pytest.fixture(scope="module")
 def platforms() -> list[LabPlatform]:
     case = next(small())
-    return platforms_of(load_recipe(case.recipe, case.sets), Path(), 0)
+    recipe = load_recipe(case.recipe, case.sets)
+    return platforms_of(recipe, None, 0, load_encoder(recipe.encoder), lambda *_: None)
 
 
 def test_everybodys_purchases_are_those_of_articles_carried_here(

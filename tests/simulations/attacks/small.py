@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 from shared.models.encoders import load_encoder
 from simulations.attacks.world import World
-from simulations.platforms import load_data, prepare
+from simulations.platforms import platforms_of
 from simulations.recipe import Recipe, load_recipe
 
 SHOPS = """
@@ -67,8 +67,5 @@ def world(directory: Path) -> World:
     """Its platforms, prepared once."""
     recipe: Recipe = load_recipe(str(recipe_file(directory)))
     encoder = load_encoder(recipe.encoder)
-    cut = partial(recipe.evaluation.split, seed=0)
-    platforms = prepare(
-        load_data(recipe.data, None, 0), encoder, recipe.model, cut, lambda *_: None
-    )
+    platforms = platforms_of(recipe, None, 0, encoder, lambda *_: None)
     return World(recipe=recipe, platforms=platforms, encoder=encoder, seed=0)
