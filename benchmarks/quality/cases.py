@@ -9,12 +9,21 @@ from typing import Final
 
 SEEDS: Final = (0, 1, 2)
 SYSTEMS: Final = 'systems=["item_knn_tfidf", "local_lstm", "released_dp_lstm", "fusion"]'
-WITHOUT_DP: Final = 'systems=["item_knn_tfidf", "local_lstm", "released_lstm", "fusion"]'
+WITHOUT_DP: Final = (
+    'systems=["item_knn_tfidf", "local_lstm", "released_lstm", "fusion"]',
+    "federation.unprotected_rounds=6",
+)
+"""As many rounds without noise as with it."""
 BST: Final = "amazon_bst"
-TESTED: Final = "evaluation.test_users=4000"
-CURVE: Final = {1.0: 8.0, 3.0: 2.0}
-"""Epsilons of the curve beside the recipes' own 8, and the noise of statistics: the recipes' own
-noise alone would cost more than epsilon 1, and nodes refuse."""
+CURVE: Final = {
+    "epsilon-3": ("federation.privacy.epsilon=3.0",),
+    "epsilon-1": (
+        "federation.privacy.epsilon=1.0",
+        "federation.statistics.noise_multiplier=8.0",  # the recipe's own alone would cost more
+    ),
+    "epsilon-none": WITHOUT_DP,
+}
+"""What the curve changes of the giant and the small shops, which have epsilon 8."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,31 +56,31 @@ class Case:
 
 
 def full() -> Iterator[Case]:
-    """What has goals with every seed, the other scenarios once, then the curve."""
+    """What has goals with every seed, the curve with every seed, the other scenarios once."""
     for seed in SEEDS:
-        for name in ("same-vertical", "giant-and-small", "cross-vertical"):
-            yield _large(name, name, seed=seed)
+        yield _large("same-vertical", seed=seed)
+        yield _large("giant-and-small", seed=seed)
+        yield _large("cross-vertical", tested=4000, seed=seed)
         yield Case(name="tiny", recipe="cross-vertical", folder="amazon_bst_tiny", seed=seed)
-    yield _large("new-shop", "new-shop")
-    yield _large("a-tenth", "cross-vertical", "data.keep_users={toys=0.1}")
-    for epsilon, counting in CURVE.items():
-        privacy = f"federation.privacy.epsilon={epsilon}"
-        statistics = f"federation.statistics.noise_multiplier={counting}"
-        yield _large(f"epsilon-{epsilon:g}", "same-vertical", privacy, statistics)
-    yield _large("epsilon-none", "same-vertical", WITHOUT_DP, *UNPROTECTED)
+        yield _large("new-shop", tested=1000, seed=seed)
+        yield Case(
+            name="small-set", recipe="amazon", folder="amazon_bst_small", sets=(SYSTEMS,), seed=seed
+        )
+        for name, sets in CURVE.items():
+            yield _large(name, *sets, recipe="giant-and-small", seed=seed)
+    yield _large("a-tenth", "data.keep_users={toys=0.1}", recipe="cross-vertical")
+    yield _large("three-shops", *_shops(3, users=4_500), recipe="same-vertical")
+    yield _large("thirty-shops", *_shops(30, users=22_000), recipe="same-vertical")
 
 
-def _large(name: str, recipe: str, *sets: str, seed: int = 0) -> Case:
+def _large(name: str, *sets: str, recipe: str = "", tested: int = 2000, seed: int = 0) -> Case:
     """On the large set, where ranking for every user would take most of the time."""
-    return Case(name=name, recipe=recipe, folder=BST, sets=(TESTED, *sets), seed=seed)
+    sets = (f"evaluation.test_users={tested}", *sets)
+    return Case(name=name, recipe=recipe or name, folder=BST, sets=sets, seed=seed)
 
 
-UNPROTECTED: Final = (
-    "federation.unprotected_rounds=40",
-    "federation.unprotected_local={steps=1, learning_rate=0.01}",
-    "federation.aggregation={weights='equal', colluders=1}",
-)
-"""The same number of steps without noise; each node's own Adam, as there is nothing to share."""
+def _shops(count: int, *, users: int) -> tuple[str, str]:
+    return f"data.split.shops={count}", f"data.split.users={users}"
 
 
 def small() -> Iterator[Case]:

@@ -1,4 +1,4 @@
-"""What privacy costs: NDCG@10 of the same-vertical scenario against epsilon, one seed."""
+"""What privacy costs: NDCG@10 beside a giant against epsilon, mean of the seeds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from simulations.results import Results, SystemName
 POINTS: Final = {
     "epsilon-1": "1",
     "epsilon-3": "3",
-    "same-vertical": "8",
+    "giant-and-small": "8",
     "epsilon-none": "none",
 }
 """Scenario → its epsilon on the axis, from the most private on."""
@@ -24,19 +24,24 @@ def rows(runs: Mapping[str, Sequence[Results]]) -> list[Row]:
     """Macro NDCG@10 of the fusion, of the released model and of the local fusion, by epsilon."""
     found: list[Row] = []
     for name, epsilon in POINTS.items():
-        for results in [r for r in runs.get(name, ()) if r.seed == 0]:
-            alone = [p.local_fusion.ndcg_10 for p in results.platforms.values() if p.local_fusion]
-            released = [results.macro[s].ndcg_10 for s in RELEASED if s in results.macro]
+        seeds = runs.get(name, ())
+        if seeds:
+            released = [r.macro[s].ndcg_10 for r in seeds for s in RELEASED if s in r.macro]
             found.append(
                 {
                     "what": "privacy curve",
                     "epsilon": epsilon,
-                    "fusion": results.macro["fusion"].ndcg_10,
-                    "released model": released[0] if released else None,
-                    "local fusion": mean(alone) if alone else None,
+                    "fusion": mean(r.macro["fusion"].ndcg_10 for r in seeds),
+                    "released model": mean(released) if released else None,
+                    "local fusion": mean(_alone(r) for r in seeds),
                 }
             )
     return found
+
+
+def _alone(results: Results) -> float:
+    """Macro mean of the fusion that each platform could make without the others."""
+    return mean(p.local_fusion.ndcg_10 for p in results.platforms.values() if p.local_fusion)
 
 
 def plot(found: Sequence[Row], path: Path) -> None:

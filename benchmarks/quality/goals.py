@@ -161,7 +161,7 @@ def _over_baseline(seeds: Sequence[Results]) -> list[Row]:
 
 def _kept(runs: Runs) -> float | None:
     """NDCG@10 of the fusion at epsilon 8 over that without privacy, the same seed."""
-    private, free = runs.get("same-vertical", ()), runs.get("epsilon-none", ())
+    private, free = runs.get(GIANT, ()), runs.get("epsilon-none", ())
     pairs = [(p, f) for p in private for f in free if p.seed == f.seed]
     ratios = [p.macro["fusion"].ndcg_10 / f.macro["fusion"].ndcg_10 for p, f in pairs]
     return mean(ratios) if ratios else None

@@ -91,9 +91,9 @@ def test_the_dial_lowers_similarity_and_its_default_stays_within_the_loss() -> N
     assert dial.loss_at(found, "mmr", 0.2) == pytest.approx(0.016)
 
 
-def test_the_curve_runs_from_the_most_private_to_no_privacy_of_one_seed(tmp_path: Path) -> None:
+def test_the_curve_runs_from_the_most_private_to_no_privacy_over_all_seeds(tmp_path: Path) -> None:
     one, other = sample(seed=0), sample(seed=1)
-    found = curve.rows({"epsilon-none": [one], "epsilon-1": [one], "same-vertical": [one, other]})
+    found = curve.rows({"epsilon-none": [one], "epsilon-1": [one], "giant-and-small": [one, other]})
     assert [row["epsilon"] for row in found] == ["1", "8", "none"]
     assert found[0]["local fusion"] == pytest.approx(0.033)
     curve.plot(found, tmp_path / "curve.svg")
