@@ -65,8 +65,8 @@ bench-secagg: $(STAMP)  ## secure aggregation against plain sums and Flower's fu
 	-$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m benchmarks.secagg $(if $(SMALL),--small)
 
-bench-quality: $(STAMP)  ## scenarios, curve, diversity dial and one round beside the goals; hours, resumable; SMALL=1 for a minute
-	$(BIN)/python -m benchmarks.quality $(if $(SMALL),--small)
+bench-quality: $(STAMP)  ## scenarios, curve, diversity dial and one round beside the goals; hours, resumable; JOBS=2 runs two at once, SMALL=1 takes a minute
+	$(BIN)/python -m benchmarks.quality $(if $(SMALL),--small) $(if $(JOBS),--jobs $(JOBS))
 
 bench-serving: $(STAMP)  ## the service under load, beside a plain matrix product; SMALL=1 for 12,000 items alone
 	$(BIN)/python -m benchmarks.serving $(if $(SMALL),--small)

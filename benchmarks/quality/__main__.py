@@ -6,20 +6,20 @@ import argparse
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 import torch
-from rich.console import Console
 
-from benchmarks.quality import cost, curve, dial
+from benchmarks.quality import cost, curve, dial, tables
 from benchmarks.quality.cases import Case, full, small
 from benchmarks.quality.goals import goals, rows
+from benchmarks.quality.runs import folder_of, recipe_of, run
 from benchmarks.report import Row, goal, write_report
 from shared.models.config import EncoderChoice
 from shared.models.encoders import load_encoder
 from simulations.platforms import platforms_of
-from simulations.recipe import Recipe, load_recipe
-from simulations.results import Results, read_results
-from simulations.run import Run
+
+TABLES: Final = (tables.scenarios, tables.newcomers, tables.never_seen)
 
 
 def main() -> None:
@@ -27,7 +27,9 @@ def main() -> None:
     options = _options()
     torch.set_num_threads(1)
     cases = [c for c in (small() if options.small else full()) if _wanted(c, options.only)]
-    runs = _run(cases, options.data, options.out)
+    runs = run(cases, options.data, options.out, options.jobs)
+    written = "\n".join(table(runs) for table in TABLES)
+    (options.out / "tables.md").write_text(written, encoding="utf-8")
     shown = next(small()) if options.small else Case(name="", recipe="amazon", folder=options.shown)
     dial_rows, cost_row = _single(shown, options.data)
     dial.plot(dial_rows, options.out / "dial.svg")
@@ -45,35 +47,27 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="data sets")
     parser.add_argument("--out", type=Path, default=Path("runs/quality"), help="runs to continue")
     parser.add_argument("--only", nargs="*", default=[], help="scenarios; all where none is named")
+    parser.add_argument("--jobs", type=_positive, default=1, help="runs at once, about 1 GB each")
     parser.add_argument("--shown", default="amazon_bst", help="data set of the dial and the round")
     parser.add_argument("--small", action="store_true", help="planted data, about a minute")
     return parser.parse_args()
+
+
+def _positive(text: str) -> int:
+    if (jobs := int(text)) < 1:
+        raise ValueError(text)  # argparse names the option and the value
+    return jobs
 
 
 def _wanted(case: Case, only: Iterable[str]) -> bool:
     return not only or case.name in only
 
 
-def _run(cases: Iterable[Case], data: Path, out: Path) -> dict[str, list[Results]]:
-    found: dict[str, list[Results]] = {}
-    for case in cases:
-        folder = data / case.folder if case.folder else None
-        where = case.out(out)
-        run = Run(_recipe(case), case.recipe, where, data=folder, seed=case.seed)
-        run.execute(Console())
-        found.setdefault(case.name, []).append(read_results(where))
-    return found
-
-
-def _recipe(case: Case) -> Recipe:
-    return load_recipe(case.recipe, case.sets)
-
-
 def _single(case: Case, data: Path) -> tuple[list[Row], Row]:
     """The dial on every platform of one data set, and the cost of a round on them."""
-    recipe, encoder = _recipe(case), load_encoder(_recipe(case).encoder)
-    folder = data / case.folder if case.folder else None
-    platforms = platforms_of(recipe, folder, case.seed, encoder, lambda *_: None)
+    recipe = recipe_of(case)
+    encoder = load_encoder(recipe.encoder)
+    platforms = platforms_of(recipe, folder_of(case, data), case.seed, encoder, lambda *_: None)
     choice = EncoderChoice(name=recipe.encoder, fingerprint=encoder.fingerprint)
     dial_rows = [row for platform in platforms for row in dial.rows(platform)]
     with tempfile.TemporaryDirectory() as directory:

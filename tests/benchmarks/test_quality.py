@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.quality import curve, dial
+from benchmarks.quality import curve, dial, tables
 from benchmarks.quality.cases import full, small
 from benchmarks.quality.goals import goals, rows
 from simulations.recipe import load_recipe
@@ -15,9 +15,10 @@ from simulations.results import Results
 from tests.simulations.sample_results import sample
 
 
-def _results(mean: float, low: float) -> Results:
+def _results(mean: float, low: float, recipe: str = "same-vertical") -> Results:
     interval = {"mean": mean, "low": low, "high": mean + 0.01}
     return sample(
+        recipe=recipe,
         macro_uplift={"fusion_vs_local": {"ndcg@10": interval}},
         slice_uplift={"fusion_vs_local": {"never seen target": interval}},
     )
@@ -40,7 +41,7 @@ def test_an_interval_of_one_seed_below_zero_misses_the_goal() -> None:
 
 
 def test_beside_a_giant_only_the_small_shops_count() -> None:
-    results = _results(0.01, 0.0)
+    results = _results(0.01, 0.0, "giant-and-small")
     small = min(results.platforms.values(), key=lambda p: p.users)
     assert len(results.platforms) == 2
     assert small.local_fusion is not None
@@ -53,6 +54,30 @@ def test_beside_a_giant_only_the_small_shops_count() -> None:
 def test_platforms_that_lose_are_counted() -> None:
     row = _goal("same-vertical: platforms", _results(0.01, 0.0))
     assert (row["value"], row["met"]) == (1, False)
+
+
+def test_a_newcomer_is_the_smallest_shop_and_its_interval_must_lie_above_zero() -> None:
+    platforms = dict(sample().platforms)
+    platforms["games"] = platforms["games"].model_copy(update={"users": 100})
+    found = goals({"new-shop": [sample(recipe="new-shop", platforms=platforms)]})
+    row = next(r for r in found if "the newcomer" in r["name"])
+    assert (row["value"], row["met"]) == (-0.009, False)
+
+
+def test_targets_never_seen_must_gain_with_every_seed() -> None:
+    row = _goal("same-vertical: never seen", _results(0.01, 0.002), _results(0.01, -0.001))
+    assert (row["value"], row["met"]) == (-0.001, False)
+
+
+def test_tables_say_what_joining_adds_and_whom_it_harms() -> None:
+    runs = {"new-shop": [_results(0.0033, -0.0033, "new-shop")]}
+    runs |= {"same-vertical": [_results(0.0033, -0.0033)]}
+    _, _, beside, together = tables.scenarios(runs).strip().split("\n")
+    assert "| +10.0% (-10.0% to +40.3%) | " in together  # of .033, the mean of .044 and .022
+    assert together.endswith("| games -22.7% of 2 |")
+    assert "| .0440 | " in beside  # of the small shop without the giant
+    assert tables.newcomers(runs).count("\n") == 3
+    assert "+0.0033 (-0.0033 to +0.0133)" in tables.never_seen(runs)
 
 
 def test_what_was_not_run_has_no_value_and_is_not_met_by_silence() -> None:

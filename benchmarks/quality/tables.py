@@ -1,0 +1,93 @@
+"""The tables of ``docs/benchmarks.md`` from the results of runs, as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import mean
+from typing import Final
+
+from benchmarks.quality.joining import (
+    JOINED,
+    NDCG,
+    NEVER_SEEN,
+    Gain,
+    alone,
+    asked,
+    gain,
+    harmed,
+    newcomer,
+)
+from simulations.results import Results
+
+BASELINE: Final = "item_knn_tfidf"
+HEAD: Final = (
+    "| scenario | seed | item kNN + TF-IDF | fusion without the federation | fusion | joining "
+    "| fusion over item kNN + TF-IDF | significantly worse |\n|---|---|---|---|---|---|---|---|\n"
+)
+
+
+def scenarios(runs: Mapping[str, Sequence[Results]]) -> str:
+    """Macro NDCG@10 of every run, what joining adds, and whom it harms."""
+    rows = (_row(name, results) for name, seeds in runs.items() for results in seeds)
+    return HEAD + "".join(rows)
+
+
+def newcomers(runs: Mapping[str, Sequence[Results]]) -> str:
+    """HR@10 and NDCG@10 of the smallest platform beside a giant, a row a seed."""
+    head = "| seed | item kNN + TF-IDF | fusion without the federation | fusion | joining |\n"
+    return head + "|---|---|---|---|---|\n" + "".join(map(_newcomer, runs.get("new-shop", ())))
+
+
+def never_seen(runs: Mapping[str, Sequence[Results]]) -> str:
+    """What joining adds to NDCG@10 where the target was never sold at the shop before."""
+    head = "| scenario | seed | never seen targets, all users, NDCG@10 |\n|---|---|---|\n"
+    return head + "".join(_never_seen(runs))
+
+
+def _row(name: str, results: Results) -> str:
+    platforms = asked(results)
+    base, fusion = (
+        mean(p.systems[system].ndcg_10 for p in platforms) for system in (BASELINE, "fusion")
+    )
+    worse = ", ".join(f"{shop} {lost.mean:+.1%}" for shop, lost in harmed(results))
+    cells = (
+        name,
+        results.seed,
+        _figure(base),
+        _figure(alone(platforms)),
+        _figure(fusion),
+        _percent(gain(results)),
+        f"{fusion / base - 1:+.0%}",
+        f"{worse or 'none'} of {len(results.platforms)}",
+    )
+    return _line(cells)
+
+
+def _newcomer(results: Results) -> str:
+    platform = newcomer(results)
+    difference = platform.uplift[JOINED][NDCG]
+    systems = (platform.systems[BASELINE], platform.local_fusion, platform.systems["fusion"])
+    figures = [f"{_figure(s.hr_10)} / {_figure(s.ndcg_10)}" for s in systems if s]
+    added = f"{difference.mean:+.4f} ({difference.low:+.4f} to {difference.high:+.4f})"
+    return _line((results.seed, *figures, added))
+
+
+def _never_seen(runs: Mapping[str, Sequence[Results]]) -> Iterator[str]:
+    for name, seeds in runs.items():
+        for results in seeds:
+            found = results.slice_uplift.get(JOINED, {}).get(NEVER_SEEN)
+            if found:
+                interval = f"{found.mean:+.4f} ({found.low:+.4f} to {found.high:+.4f})"
+                yield _line((name, results.seed, interval))
+
+
+def _line(cells: Sequence[object]) -> str:
+    return f"| {' | '.join(map(str, cells))} |\n"
+
+
+def _figure(value: float) -> str:
+    return f"{value:.4f}".removeprefix("0")
+
+
+def _percent(found: Gain) -> str:
+    return f"{found.mean:+.1%} ({found.low:+.1%} to {found.high:+.1%})"
