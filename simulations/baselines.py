@@ -10,7 +10,7 @@ from clients.evaluation.ranking import Scorer
 from clients.recommenders.base import Recommender
 from clients.recommenders.distributions import Part
 from clients.recommenders.item_knn import ItemKNN
-from clients.recommenders.local_parts import LOCAL_PARTS
+from clients.recommenders.local_parts import JOINED_PARTS, LOCAL_PARTS
 from clients.recommenders.local_parts import fusion_parts as node_parts
 from clients.recommenders.popularity import Popularity
 from clients.recommenders.tfidf import TfIdf
@@ -29,6 +29,8 @@ BASELINES: Final[dict[SystemName, Callable[[], Recommender]]] = {
 
 PERSONAL_PART: Final = "federated_lstm"
 """The federation's LSTM, fine-tuned at the node."""
+JOINED: Final = JOINED_PARTS | {PERSONAL_PART}
+"""All parts of a fusion that a platform has from the federation."""
 
 
 def fitted(system: SystemName, platform: LabPlatform) -> Recommender:

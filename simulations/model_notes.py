@@ -6,21 +6,15 @@ Everything is measured on training and validation items; no test item is looked 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
 from clients.recommenders.fusion import FusionWeights
-from clients.recommenders.local_parts import FEDERATED_PARTS as OF_A_RELEASE
-from clients.recommenders.local_parts import POOLED_PARTS
 from clients.training.content_health import content_health
 from clients.training.profiles import ProfileSet
 from clients.training.tune_content import ContentModel
 from shared.models.item_matrix import ItemMatrix
-from simulations.baselines import PERSONAL_PART
+from simulations.baselines import JOINED
 from simulations.platforms import LabPlatform
 from simulations.recipe import ContentRecipe
-
-FEDERATED_PARTS: Final = (*OF_A_RELEASE, PERSONAL_PART, *POOLED_PARTS)
-"""Parts of the fusion that a platform has from the federation."""
 
 
 def without_discriminator(content: ContentRecipe) -> ContentRecipe:
@@ -50,9 +44,9 @@ def discriminator_note(model: ContentModel, plain: ContentModel) -> str:
 
 def fusion_notes(learned: FusionWeights) -> Iterator[str]:
     """Which parts from the federation the fusion leaves out, since validation says so."""
-    joined = [part for part in learned.weights if part in FEDERATED_PARTS]
+    joined = [part for part in learned.weights if part in JOINED]
     unused = [part for part in joined if part in learned.unused]
     if unused and len(unused) == len(joined):
-        yield "nothing from the federation helps on validation items: its parts have weight zero"
+        yield "nothing from the federation clearly helps on validation items: it has weight zero"
     elif unused:
         yield f"of the federation's parts, these have weight zero: {', '.join(unused)}"

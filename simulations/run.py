@@ -37,6 +37,7 @@ from shared.plan import PrivacyTerms
 from shared.progress import Reporter, Step, reporter
 from simulations.baselines import (
     BASELINES,
+    JOINED,
     PERSONAL_PART,
     fitted,
     fusion_parts,
@@ -351,7 +352,8 @@ class Run:
         measured = self._outcome.measured[platform.name]
 
         def learn() -> dict[str, Any]:
-            return asdict(learn_weights(parts, platform.split.validation, seed=self._seed))
+            validation = platform.split.validation
+            return asdict(learn_weights(parts, validation, joined=JOINED, seed=self._seed))
 
         learned = FusionWeights(**self._work.stage(f"weights.{system}.{platform.name}", learn))
         self._outcome.weights[platform.name, system] = learned

@@ -98,7 +98,7 @@ def _facts(bundle: Bundle) -> dict[str, Any]:
 
 
 def _text(facts: dict[str, Any]) -> str:
-    from clients.recommenders.local_parts import FEDERATED_PARTS, POOLED_PARTS
+    from clients.recommenders.local_parts import JOINED_PARTS
 
     lines = [f"bundle: {facts['bundle']}"]
     if "gate" in facts:
@@ -119,9 +119,9 @@ def _text(facts: dict[str, Any]) -> str:
         lines.append(f"  items that nobody here has met are weighed apart: {offset:+.3f} added")
     if facts["unused"]:
         lines.append(f"  not used, since they do not help here: {', '.join(facts['unused'])}")
-    joined = [name for name in facts["parts"] if name in (*FEDERATED_PARTS, *POOLED_PARTS)]
+    joined = [name for name in facts["parts"] if name in JOINED_PARTS]
     if joined and set(joined) <= set(facts["unused"]):
-        lines.append("  nothing from the federation helps here: its parts have weight zero")
+        lines.append("  nothing from the federation clearly helps here: its parts have weight zero")
     for name, health in facts["content_models"].items():
         lines += [f"  {name}: {sentence}" for sentence in health["sentences"]]
     users = facts["validation users"]

@@ -100,14 +100,20 @@ class Choices:
         """
         return np.array([self._spread(logs) > SAME for logs in self.logs])
 
-    def explains_better(self, more: Float64s, fewer: Float64s) -> bool:
+    def explains_better(self, more: Float64s, fewer: Float64s, *, sure: float = 0.0) -> bool:
         """Whether `more` weights are worth their number, for users not looked at.
 
         Akaike's criterion (IEEE Trans. Automatic Control 19, 1974).
+
+        Parameters
+        ----------
+        sure
+            Standard errors of the gain by which it has to exceed that.
         """
-        gained = 2 * float((self.surprise(fewer) - self.surprise(more)).sum())
+        gained = self.surprise(fewer) - self.surprise(more)
         extra = np.count_nonzero(more) - np.count_nonzero(fewer)
-        return bool(gained > 2 * extra)
+        error = float(gained.std()) * np.sqrt(len(gained))
+        return bool(gained.sum() > extra + sure * error)
 
     def _spread(self, logs: Float32s) -> float:
         """Most that a part's (B, C) `logs` differ among one user's cold candidates."""

@@ -7,8 +7,9 @@ weight (logarithmic opinion pool, Genest & Zidek, Statistical Science 1986)::
 
 so the contribution of each part to each item is one exact summand. The weights are those, not
 negative, under which the validation items are most likely: a convex problem without settings. A
-part that does not pay is left out: its weight is zero and the fusion says so. If the best part
-alone ranks the validation items clearly better than the result, that part is served alone.
+part that does not pay is left out: its weight is zero and the fusion says so. What others trained
+or counted is taken only if all of it together makes the platform's choices clearly likelier. If the
+best part alone ranks the validation items clearly better than the result, it is served alone.
 
 Cold items, which nobody at the platform has met, get weights of their own and an offset, where
 validation users chose enough of them and Akaike's criterion says that it pays.
@@ -16,8 +17,8 @@ validation users chose enough of them and Akaike's criterion says that it pays.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -34,6 +35,8 @@ from clients.recommenders.weighing import Weighing
 
 COLD_PART: Final = "cold_items"
 """The part that says which items are cold; its weight is the offset of these."""
+SURE: Final = 2.0
+"""Standard errors by which what comes from others has to help: refusing it is the default."""
 NOTHING_APART: Final[Mapping[str, float]] = MappingProxyType({})
 
 
@@ -149,13 +152,18 @@ class Fusion:
         return self._used
 
 
-def learn_weights(parts: Mapping[str, Part], validation: Fold, *, seed: int = 0) -> FusionWeights:
+def learn_weights(
+    parts: Mapping[str, Part], validation: Fold, *, joined: Collection[str] = (), seed: int = 0
+) -> FusionWeights:
     """Weigh `parts`, fitted without the validation items, on `validation`.
 
     Parameters
     ----------
     parts
         Cold items are told apart if one of them is `COLD_PART`.
+    joined
+        Names of parts that come from others. Unless these together explain validation items better
+        by `SURE` standard errors, the weights are those of the other parts alone.
     seed
         Of the choice of users and of candidates where there are more than memory is set aside for.
 
@@ -169,19 +177,39 @@ def learn_weights(parts: Mapping[str, Part], validation: Fold, *, seed: int = 0)
         raise NothingToFuseError(f"{len(weighed)} parts and {len(validation)} validation users")
     cold = _cold_items(parts) if COLD_PART in parts else None
     weighing = Weighing(weighed, cold, validation, seed)
-    weights, reached = _best(weighing, len(weighed))
-    best = int(np.argmax(weighing.alone.mean(axis=1)))
-    if _clearly_better(weighing.alone[best], reached):
-        weights, reached = np.eye(len(weighed))[best], weighing.alone[best]
-    warm, own, offset = told_apart(weights, len(weighed))
-    apart = {**_named(weighed, own), COLD_PART: offset} if len(weights) > len(weighed) else {}
+    weights = _best(weighing, np.ones(len(weighed), dtype=np.bool_))
+    alone = _named(weighed, weighing.alone.mean(axis=1))
+    own = np.array([name not in joined for name in weighed])
+    if own.any() and not own.all() and not _pays(weighing, weights, _best(weighing, own)):
+        rest = {name: part for name, part in parts.items() if name not in joined}
+        found = learn_weights(rest, validation, seed=seed)
+        return replace(found, weights=dict.fromkeys(weighed, 0.0) | found.weights, alone=alone)
+    weights, reached = _served(weighing, weights)
+    warm, apart, offset = told_apart(weights, len(weighed))
+    told = {**_named(weighed, apart), COLD_PART: offset} if len(weights) > len(weighed) else {}
     return FusionWeights(
         weights=_named(weighed, warm),
-        cold=apart,
+        cold=told,
         ndcg=float(reached.mean()),
-        alone=_named(weighed, weighing.alone.mean(axis=1)),
+        alone=alone,
         users=len(weighing.fold),
     )
+
+
+def _served(weighing: Weighing, weights: Float64s) -> tuple[Float64s, Float64s]:
+    """`weights` and their (B,) NDCG@10, or the best part alone where it leads or nothing weighs."""
+    count = len(weighing.alone)
+    best = int(np.argmax(weighing.alone.mean(axis=1)))
+    if weights[: 2 * count].any():
+        reached = weighing.ndcg(weights)
+        if not _clearly_better(weighing.alone[best], reached):
+            return weights, reached
+    return np.eye(count)[best], weighing.alone[best]
+
+
+def _pays(weighing: Weighing, weights: Float64s, own: Float64s) -> bool:
+    """Whether `weights` are clearly better than those of a platform's `own` parts."""
+    return weighing.choices.explains_better(weights, own, sure=SURE)
 
 
 def _clearly_better(one: Float64s, other: Float64s) -> bool:
@@ -190,20 +218,19 @@ def _clearly_better(one: Float64s, other: Float64s) -> bool:
     The best of several parts on few users owes much to luck: of 300 users its lead means nothing.
     """
     lead = one - other
-    return bool(lead.mean() > 2 * lead.std() / np.sqrt(len(lead)))
+    return bool(lead.mean() > SURE * lead.std() / np.sqrt(len(lead)))
 
 
-def _best(weighing: Weighing, count: int) -> tuple[Float64s, Float64s]:
-    """Weights with cold items told apart or not, whichever is better, and their (B,) NDCG@10."""
+def _best(weighing: Weighing, allowed: Bools) -> Float64s:
+    """Weights of the `allowed` parts, with cold items told apart where that is better."""
     choices = weighing.choices
-    weights = without_the_unneeded(choices, choices.fit(np.ones(count, dtype=bool)))
+    weights = without_the_unneeded(choices, choices.fit(allowed))
     if weighing.has_both_kinds:
-        speaking = choices.speak_of_cold()
-        allowed = np.concatenate([weights > 0, speaking, [True]])
-        start = np.concatenate([weights, np.maximum(weights, 1 / count), [0.0]])
-        apart = without_the_unneeded(choices, choices.fit(allowed, start))
+        open_ = np.concatenate([weights > 0, choices.speak_of_cold() & allowed, [True]])
+        start = np.concatenate([weights, np.maximum(weights, 1 / len(allowed)), [0.0]])
+        apart = without_the_unneeded(choices, choices.fit(open_, start))
         weights = apart if choices.explains_better(apart, weights) else weights
-    return weights, weighing.ndcg(weights)
+    return weights
 
 
 def _by_item(weight: float, cold: float, mask: Bools | None) -> Float32s:

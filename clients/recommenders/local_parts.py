@@ -50,6 +50,10 @@ POOLED_PARTS: Final[dict[str, Callable[[], Storable]]] = {
 """What a federation's private statistics add, where the release has some."""
 
 
+JOINED_PARTS: Final = frozenset({*FEDERATED_PARTS, *POOLED_PARTS})
+"""All that a platform's fusion has from others."""
+
+
 def fit_local_parts(histories: Histories, catalogue: Catalogue) -> dict[str, Storable]:
     """All of `LOCAL_PARTS`, fitted on `histories`."""
     return {name: make().fit(histories, catalogue) for name, make in LOCAL_PARTS.items()}

@@ -43,6 +43,7 @@ from clients.personal_file import kept
 from clients.recommenders.base import Storable
 from clients.recommenders.fusion import Fusion, FusionWeights, learn_weights
 from clients.recommenders.local_parts import (
+    JOINED_PARTS,
     POOLED_PARTS,
     fit_local_parts,
     fusion_parts,
@@ -337,7 +338,8 @@ class NodeTraining:
         if not path.exists():
             local = self._local_of_training | self._pooled(counts, self._split.training)
             parts = fusion_parts(local, models)
-            learned = learn_weights(parts, self._split.validation, seed=self._config.seed)
+            validation, seed = self._split.validation, self._config.seed
+            learned = learn_weights(parts, validation, joined=JOINED_PARTS, seed=seed)
             write_json(path, asdict(learned), private=True)
         step(1, 1)
         return FusionWeights(**read_json(path))

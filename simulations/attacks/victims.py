@@ -17,6 +17,7 @@ from clients.recommenders.behaviour import BehaviourScorer
 from clients.recommenders.distributions import Part
 from clients.recommenders.fusion import Fusion, learn_weights
 from clients.recommenders.local_parts import (
+    JOINED_PARTS,
     MODEL_PART,
     RELEASED_PART,
     UNTRAINED_PART,
@@ -114,7 +115,7 @@ class Victim:
 
     def _fused(self, parts: Mapping[str, Part]) -> tuple[Fusion, float]:
         validation = self.platform.split.validation
-        learned = learn_weights(parts, validation, seed=self._world.seed)
+        learned = learn_weights(parts, validation, joined=JOINED_PARTS, seed=self._world.seed)
         kinds = (learned.weights, learned.cold)
         return learned.fusion(parts), max(kind.get(RELEASED_PART, 0.0) for kind in kinds)
 

@@ -40,7 +40,7 @@ def _learned(weights: dict[str, float], cold: dict[str, float] | None = None) ->
 def test_federated_parts_without_weight_are_named() -> None:
     assert list(fusion_notes(_learned({"tfidf": 0.0, "released_lstm": 0.4}))) == []
     none = {"tfidf": 1.0, "released_lstm": 0.0, "partners_popularity": 0.0}
-    assert "nothing from the federation helps" in next(fusion_notes(_learned(none)))
+    assert "nothing from the federation clearly helps" in next(fusion_notes(_learned(none)))
     some = {"released_lstm": 0.4, "partners_popularity": 0.0}
     assert next(fusion_notes(_learned(some))).endswith("weight zero: partners_popularity")
     assert list(fusion_notes(_learned({"tfidf": 1.0}))) == []  # a platform alone

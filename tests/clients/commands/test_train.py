@@ -49,7 +49,7 @@ def _bundle(home: NodeHome) -> Bundle:
 
 
 def test_a_release_that_does_not_help_is_said_to_have_no_weight(home: NodeHome, said: str) -> None:
-    assert "nothing from the federation helps here: its parts have weight zero" in said
+    assert "nothing from the federation clearly helps here: its parts have weight zero" in said
     assert "released_lstm " in said
     assert "alone " in said
     assert all(f"{part}: reconstruction" in said for part in CONTENT_PARTS)

@@ -105,6 +105,31 @@ def test_a_part_is_served_alone_for_a_lead_that_is_no_luck(
     assert len(learn_weights(parts, fold).used) == (1 if spread == 0 else 2)
 
 
+def test_what_others_trained_is_taken_where_it_clearly_helps() -> None:
+    fold = _fold(400, 0)
+    parts = {"own": _hint(fold, 0.5, 1), "theirs": _hint(fold, 0.5, 2)}
+    learned = learn_weights(parts, fold, joined={"theirs"})
+    assert learned == learn_weights(parts, fold)
+    assert learned.used == {"own", "theirs"}
+
+
+def test_what_others_trained_is_refused_where_it_may_help_by_luck() -> None:
+    fold = _fold(60, 0)
+    parts = {"own": _hint(fold, 0.6, 1), "theirs": _hint(fold, 0.16, 2)}
+    assert learn_weights(parts, fold).weights["theirs"] > 0  # Akaike's criterion would take it
+    learned = learn_weights(parts, fold, joined={"theirs"})
+    own = learn_weights({"own": parts["own"]}, fold)
+    assert learned.weights == {"theirs": 0.0, **own.weights}
+    assert (learned.ndcg, learned.cold, learned.users) == (own.ndcg, own.cold, own.users)
+    assert learned.alone["theirs"] > 0  # still said
+
+
+def test_where_everything_is_from_others_there_is_nothing_to_refuse_it_for() -> None:
+    fold = _fold(60, 0)
+    parts = {"theirs": _noise(fold, 1)}
+    assert learn_weights(parts, fold, joined={"theirs"}).weights == {"theirs": 1.0}
+
+
 def test_contributions_add_up_to_the_scores() -> None:
     fold = _fold(20, 1)
     parts = {"a": _hint(fold, 0.5, 2), "b": Part(Table(np.eye(20, ITEMS) * 5 - 2), "logits")}
