@@ -19,7 +19,7 @@ from shared.models.config import EncoderChoice
 from shared.models.encoders import load_encoder
 from simulations.platforms import platforms_of
 
-TABLES: Final = (tables.scenarios, tables.newcomers, tables.never_seen)
+TABLES: Final = (tables.scenarios, tables.newcomers, tables.never_seen, tables.platforms)
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import mean
 from typing import Final
 
-from benchmarks.quality.joining import JOINED, NDCG, NEVER_SEEN, gain, harmed, newcomer
+from benchmarks.quality.joining import JOINED, NDCG, NEVER_SEEN, gain, harmed, newcomer, systems
 from benchmarks.report import Row, goal
 from simulations.results import PlatformResults, Results
 
@@ -89,10 +89,7 @@ def _above_zero(name: str, lows: Sequence[float]) -> Row:
 
 
 def _systems(platform: PlatformResults) -> list[Row]:
-    """Every system's figures on a platform, the fusion that it could make alone included."""
-    systems = {str(name): result for name, result in platform.systems.items()}
-    if platform.local_fusion is not None:
-        systems["local_fusion"] = platform.local_fusion
+    """Every system's figures on a platform."""
     return [
         {
             "system": name,
@@ -101,7 +98,7 @@ def _systems(platform: PlatformResults) -> list[Row]:
             "se": result.se.ndcg_10,
             "epsilon": result.epsilon,
         }
-        for name, result in systems.items()
+        for name, result in systems(platform).items()
     ]
 
 

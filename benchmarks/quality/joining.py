@@ -7,11 +7,18 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Final
 
-from simulations.results import Metric, PlatformResults, Results, UpliftInterval
+from simulations.results import (
+    Metric,
+    PlatformResults,
+    Results,
+    SystemResult,
+    UpliftInterval,
+)
 
 NDCG: Final[Metric] = "ndcg@10"
 JOINED: Final = "fusion_vs_local"
 NEVER_SEEN: Final = "never seen target"
+LOCAL: Final = "fusion without the federation"
 BESIDE_A_GIANT: Final = ("giant-and-small", "new-shop")
 """Recipes that are about every platform but the largest."""
 
@@ -34,6 +41,12 @@ def asked(results: Results) -> list[PlatformResults]:
     """The platforms that a scenario is about: beside a giant, the small ones."""
     platforms = sorted(results.platforms.values(), key=lambda p: p.users)
     return platforms[:-1] if results.recipe in BESIDE_A_GIANT else platforms
+
+
+def systems(platform: PlatformResults) -> dict[str, SystemResult]:
+    """Every system of a platform, and the fusion that it could make alone."""
+    found: dict[str, SystemResult] = {**platform.systems}
+    return found | ({LOCAL: platform.local_fusion} if platform.local_fusion else {})
 
 
 def alone(platforms: list[PlatformResults]) -> float:

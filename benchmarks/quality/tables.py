@@ -8,6 +8,7 @@ from typing import Final
 
 from benchmarks.quality.joining import (
     JOINED,
+    LOCAL,
     NDCG,
     NEVER_SEEN,
     Gain,
@@ -16,8 +17,9 @@ from benchmarks.quality.joining import (
     gain,
     harmed,
     newcomer,
+    systems,
 )
-from simulations.results import Results
+from simulations.results import Metrics, Results
 
 BASELINE: Final = "item_knn_tfidf"
 HEAD: Final = (
@@ -44,6 +46,26 @@ def never_seen(runs: Mapping[str, Sequence[Results]]) -> str:
     return head + "".join(_never_seen(runs))
 
 
+def platforms(runs: Mapping[str, Sequence[Results]]) -> str:
+    """HR@10 / NDCG@10 of every system on every platform, means over a scenario's seeds."""
+    return "\n".join(_platforms(name, seeds) for name, seeds in runs.items())
+
+
+def _platforms(name: str, seeds: Sequence[Results]) -> str:
+    shops = list(seeds[0].platforms)
+    lines = [_line((name, *shops)), f"|{'---|' * (len(shops) + 1)}\n"]
+    for system in (*seeds[0].platforms[shops[0]].systems, LOCAL):
+        cells = [
+            _pair([_system(results.platforms[shop], system) for results in seeds]) for shop in shops
+        ]
+        lines.append(_line((system, *cells)))
+    return "".join(lines)
+
+
+def _pair(found: Sequence[Metrics]) -> str:
+    return f"{_figure(mean(m.hr_10 for m in found))} / {_figure(mean(m.ndcg_10 for m in found))}"
+
+
 def _row(name: str, results: Results) -> str:
     platforms = asked(results)
     base, fusion = (
@@ -66,8 +88,7 @@ def _row(name: str, results: Results) -> str:
 def _newcomer(results: Results) -> str:
     platform = newcomer(results)
     difference = platform.uplift[JOINED][NDCG]
-    systems = (platform.systems[BASELINE], platform.local_fusion, platform.systems["fusion"])
-    figures = [f"{_figure(s.hr_10)} / {_figure(s.ndcg_10)}" for s in systems if s]
+    figures = [_pair([systems(platform)[name]]) for name in (BASELINE, LOCAL, "fusion")]
     added = f"{difference.mean:+.4f} ({difference.low:+.4f} to {difference.high:+.4f})"
     return _line((results.seed, *figures, added))
 

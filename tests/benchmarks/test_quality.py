@@ -78,6 +78,10 @@ def test_tables_say_what_joining_adds_and_whom_it_harms() -> None:
     assert "| .0440 | " in beside  # of the small shop without the giant
     assert tables.newcomers(runs).count("\n") == 3
     assert "+0.0033 (-0.0033 to +0.0133)" in tables.never_seen(runs)
+    both = {"same-vertical": [_results(0.0, 0.0), _results(0.0, 0.0)]}
+    assert "| fusion without the federation | .0880 / .0440 | .0440 / .0220 |" in tables.platforms(
+        both
+    )
 
 
 def test_what_was_not_run_has_no_value_and_is_not_met_by_silence() -> None:
@@ -87,7 +91,9 @@ def test_what_was_not_run_has_no_value_and_is_not_met_by_silence() -> None:
 
 def test_every_system_platform_and_difference_has_a_row() -> None:
     found = rows({"same-vertical": [_results(0.01, 0.0)]})
-    assert {"local_fusion", "fusion", "tfidf"} <= {row.get("system") for row in found}
+    assert {"fusion without the federation", "fusion", "tfidf"} <= {
+        row.get("system") for row in found
+    }
     assert {"books", "games", "macro mean", "all users"} == {row["platform"] for row in found}
 
 
