@@ -54,10 +54,9 @@ def platforms(runs: Mapping[str, Sequence[Results]]) -> str:
 def _platforms(name: str, seeds: Sequence[Results]) -> str:
     shops = list(seeds[0].platforms)
     lines = [_line((name, *shops)), f"|{'---|' * (len(shops) + 1)}\n"]
-    for system in (*seeds[0].platforms[shops[0]].systems, LOCAL):
-        cells = [
-            _pair([_system(results.platforms[shop], system) for results in seeds]) for shop in shops
-        ]
+    found = {shop: [systems(results.platforms[shop]) for results in seeds] for shop in shops}
+    for system in found[shops[0]][0]:
+        cells = (_pair([seed[system] for seed in found[shop]]) for shop in shops)
         lines.append(_line((system, *cells)))
     return "".join(lines)
 
