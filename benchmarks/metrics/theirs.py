@@ -5,26 +5,30 @@ Nothing of ours is imported, so the ranking is built a second time, by pandas.
 
 import json
 import sys
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from rectools import Columns
 from rectools.metrics import MRR, NDCG, CatalogCoverage, HitRate, IntraListDiversity
 from rectools.metrics.distances import PairwiseDistanceCalculator
 
+Vectors = NDArray[np.float64]
 
-class CosineDistance(PairwiseDistanceCalculator):
+
+class CosineDistance(PairwiseDistanceCalculator):  # type: ignore[misc]
     """1 - cosine of the items' vectors."""
 
-    def __init__(self, vectors: np.ndarray) -> None:
+    def __init__(self, vectors: Vectors) -> None:
         self._units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
-    def _get_distances_for_item_pairs(self, items_0: list, items_1: list) -> np.ndarray:
+    def _get_distances_for_item_pairs(self, items_0: list[int], items_1: list[int]) -> Vectors:
         left, right = self._units[np.asarray(items_0)], self._units[np.asarray(items_1)]
-        return 1.0 - (left * right).sum(axis=1)
+        return np.asarray(1.0 - (left * right).sum(axis=1))
 
 
-def recommendations(case: dict) -> pd.DataFrame:
+def recommendations(case: dict[str, Any]) -> pd.DataFrame:
     """Every unseen item of every user with its rank."""
     scores = np.array(case["scores"])
     users, items = np.indices(scores.shape)
@@ -38,7 +42,7 @@ def recommendations(case: dict) -> pd.DataFrame:
     return frame.drop(columns="s")
 
 
-def values(case: dict) -> dict:
+def values(case: dict[str, Any]) -> dict[str, Any]:
     """Per-user and aggregate values under our names."""
     reco = recommendations(case)
     targets = case["targets"]

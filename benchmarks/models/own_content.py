@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -47,9 +48,9 @@ def rows(platform: LabPlatform) -> Iterator[dict[str, Any]]:
     local = fit_local_parts(platform.split.training, platform.catalogue)
     for seed in SEEDS:
         first = initial_parameters(CONFIG.model, seed)
-        own, lstm_seconds = _timed(lambda s=seed, f=first: _lstm(platform, f, stop, s))
+        own, lstm_seconds = _timed(partial(_lstm, platform, first, stop, seed))
         untaught = content_model(platform, stop, seed, steps=0)
-        content, seconds = _timed(lambda s=seed: content_model(platform, stop, s))
+        content, seconds = _timed(partial(content_model, platform, stop, seed))
         taught = content.scorer(platform.vectors)
         models: dict[str, Scorer] = {
             MODEL_PART: own.scorer(),

@@ -88,5 +88,5 @@ def _platforms(users: int) -> list[LabPlatform]:
     return prepare(load_generated(settings), load_encoder(ENCODER), MODEL, leave_one_out, _silent)
 
 
-def _silent(_done: int, _total: int, _what: str = "") -> None:
+def _silent(done: int, total: int, note: str = "") -> None:
     """Progress is not shown."""

@@ -115,7 +115,7 @@ def opacus(task: Task, *, ghost: bool) -> Step:
         if ghost:
             DPTensorFastGradientClipping(wrapped, optimizer, losses, "sum").backward()
         else:
-            losses.sum().backward()
+            losses.sum().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
     return step

@@ -69,7 +69,8 @@ def next_item_row(items: int, negatives: int | None, seconds: float) -> dict[str
 
         def step() -> None:
             optimizer.zero_grad()
-            (model.padded_losses(history, padded_target, drawn) / USERS).backward()
+            loss = model.padded_losses(history, padded_target, drawn) / USERS
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
 
         return step

@@ -130,12 +130,10 @@ def exact_counts(platforms: Sequence[LabPlatform], mine: LabPlatform) -> dict[st
         "everybody's popularity": lambda: Popularity(half_life=1.0).fit(pool, mine.catalogue),
         "everybody's item kNN": lambda: ItemKNN(decay=0.8).fit(pool, mine.catalogue),
         "everybody's transitions": lambda: Transitions().fit(pool, mine.catalogue),
-    } | {
-        f"transitions of {least} customers or more": partial(
-            transitions_of_several, pool, mine.catalogue, least
-        )
-        for least in SEVERAL
     }
+    for least in SEVERAL:
+        of_several = partial(transitions_of_several, pool, mine.catalogue, least)
+        kinds[f"transitions of {least} customers or more"] = of_several
     return {name: Part(make(), "shares") for name, make in kinds.items()}
 
 

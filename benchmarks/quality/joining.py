@@ -45,7 +45,7 @@ def asked(results: Results) -> list[PlatformResults]:
 
 def systems(platform: PlatformResults) -> dict[str, SystemResult]:
     """Every system of a platform, and the fusion that it could make alone."""
-    found: dict[str, SystemResult] = {**platform.systems}
+    found: dict[str, SystemResult] = {str(n): r for n, r in platform.systems.items()}
     return found | ({LOCAL: platform.local_fusion} if platform.local_fusion else {})
 
 

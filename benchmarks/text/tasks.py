@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -24,10 +25,10 @@ def tasks(folder: Path, platform: str, users: int) -> Iterator[tuple[str, Facts]
         labels = Counter(_label(text) for text in rows["categories"])
         strongest = [label for label, _ in labels.most_common(3) if label]
         item = items.loc[last]
-        about = {"title": str(item["title"]), "category": _label(item["categories"])}
+        about = partial(ItemText, title=str(item["title"]), category=_label(item["categories"]))
         deeds = tuple(f"bought {plain_title(title)}" for title in rows["title"][-2:])
-        yield "blurb", ItemText(**about, interests=tuple(strongest[:2]))
-        yield "explanation", ItemText(**about, deeds=deeds)
+        yield "blurb", about(interests=tuple(strongest[:2]))
+        yield "explanation", about(deeds=deeds)
         yield (
             "interests",
             InterestsText(
