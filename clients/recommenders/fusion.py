@@ -17,7 +17,7 @@ validation users chose enough of them and Akaike's criterion says that it pays.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
@@ -178,22 +178,32 @@ def learn_weights(
     cold = _cold_items(parts) if COLD_PART in parts else None
     weighing = Weighing(weighed, cold, validation, seed)
     weights = _best(weighing, np.ones(len(weighed), dtype=np.bool_))
-    alone = _named(weighed, weighing.alone.mean(axis=1))
     own = np.array([name not in joined for name in weighed])
-    if own.any() and not own.all() and not _pays(weighing, weights, _best(weighing, own)):
-        rest = {name: part for name, part in parts.items() if name not in joined}
-        found = learn_weights(rest, validation, seed=seed)
-        return replace(found, weights=dict.fromkeys(weighed, 0.0) | found.weights, alone=alone)
+    if own.all() or not own.any() or _pays(weighing, weights, _best(weighing, own)):
+        return _learned(weighing, list(weighed), weights)
+    rest = {name: part for name, part in parts.items() if name not in joined}
+    found = learn_weights(rest, validation, seed=seed)
+    unused = dict.fromkeys(weighed, 0.0)
+    return replace(found, weights=unused | found.weights, alone=_alone(weighing, weighed))
+
+
+def _learned(weighing: Weighing, names: Sequence[str], weights: Float64s) -> FusionWeights:
+    """`weights`, or the best part alone where that is to be served, with what is said of them."""
     weights, reached = _served(weighing, weights)
-    warm, apart, offset = told_apart(weights, len(weighed))
-    told = {**_named(weighed, apart), COLD_PART: offset} if len(weights) > len(weighed) else {}
+    warm, cold, offset = told_apart(weights, len(names))
+    told = {**_named(names, cold), COLD_PART: offset} if len(weights) > len(names) else {}
     return FusionWeights(
-        weights=_named(weighed, warm),
+        weights=_named(names, warm),
         cold=told,
         ndcg=float(reached.mean()),
-        alone=alone,
+        alone=_alone(weighing, names),
         users=len(weighing.fold),
     )
+
+
+def _alone(weighing: Weighing, names: Iterable[str]) -> dict[str, float]:
+    """NDCG@10 of each part by itself."""
+    return _named(names, weighing.alone.mean(axis=1))
 
 
 def _served(weighing: Weighing, weights: Float64s) -> tuple[Float64s, Float64s]:
@@ -247,5 +257,5 @@ def _cold_items(parts: Mapping[str, Part]) -> Bools:
     return scorer.mask
 
 
-def _named(parts: Mapping[str, Part], values: Float64s) -> dict[str, float]:
-    return {name: float(value) for name, value in zip(parts, values, strict=True)}
+def _named(names: Iterable[str], values: Float64s) -> dict[str, float]:
+    return {name: float(value) for name, value in zip(names, values, strict=True)}
