@@ -85,10 +85,10 @@ class Contribution:
             self._ledger.commit(spend, update.tobytes())
         return np.asarray(self._plan.weight(self._partner) * update, dtype=np.float32)
 
-    def forget(self, number: int) -> None:
-        """The sum of round `number` is verified: delete an update that only the sum protects."""
+    def forget_before(self, number: int) -> None:
+        """Rounds before `number` are over: delete updates that only their sums protect."""
         if self._plan.distributed:
-            self._kept.drop(number)
+            self._kept.drop_before(number)
 
     @cached_property
     def _charge(self) -> Charge | None:

@@ -21,6 +21,7 @@ from shared.statistics import (
     packed_articles,
     unpacked_articles,
 )
+from shared.steps import releases_before
 from shared.wire import Parcel
 
 
@@ -124,10 +125,11 @@ class Counting:
             return self._contribution.popularity()
         return self._contribution.pairs(frequent_places(self._plan, counts))
 
-    def forget(self, release: ReleaseName) -> None:
-        """The sum of a release is verified: delete what only the sum protects."""
+    def forget_before(self, number: int) -> None:
+        """Steps before `number` are over: delete counts that only their sums protect."""
         if self._plan.distributed:
-            kept_file(self._directory, release).unlink(missing_ok=True)
+            for release in releases_before(self._plan, number):
+                kept_file(self._directory, release).unlink(missing_ok=True)
 
     @cached_property
     def _contribution(self) -> StatisticsContribution:

@@ -78,12 +78,13 @@ class KeptUpdates:
         """Write round `number` durably, then drop what is older than the round before."""
         data = save({name: np.ascontiguousarray(t) for name, t in tensors.items()})
         write_atomically(self._path(number), data, private=True)
-        for old in self._numbers()[:-2]:
-            self.drop(old)
+        self.drop_before(min(self._numbers()[-2:]))
 
-    def drop(self, number: int) -> None:
-        """Delete the update of round `number`."""
-        self._path(number).unlink(missing_ok=True)
+    def drop_before(self, number: int) -> None:
+        """Delete the updates of rounds before `number`."""
+        for old in self._numbers():
+            if old < number:
+                self._path(old).unlink(missing_ok=True)
 
     def newest(self) -> int | None:
         """The last round kept."""

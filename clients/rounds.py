@@ -236,6 +236,7 @@ class _Run:
             raise RoundOutOfRangeError(f"round {start.round} of {self.plan.rounds}")
         self._take_model(start, parcel)
         state = self._global.require(start.round)
+        self._forget_before(start.round)  # a node that was away is told a sum and verifies none
         if not can_begin(self.plan, start.round, state):
             raise RoundOutOfRangeError("pairs of articles whose popularity was not released")
         self._counting.take_articles(start, parcel)
@@ -278,7 +279,7 @@ class _Run:
             self._global.advance(self._now().verify(parcel.body, parcel.vector))
             self._participant = None
             self._files.forget()
-            self._forget(self._at[0])
+            self._forget_before(self._global.round + 1)
         return Parcel(b"")
 
     def _vector(self, number: int, state: ServerState) -> NDArray[np.float32]:
@@ -289,12 +290,10 @@ class _Run:
         update = self._contribution.update(number, state.model)
         return scale_to_norm(update, self.plan.aggregation.update_norm)
 
-    def _forget(self, number: int) -> None:
-        release = release_at(self.plan, number)
-        if release is None:
-            self._contribution.forget(number)
-        else:
-            self._counting.forget(release)
+    def _forget_before(self, number: int) -> None:
+        """Delete what only their sums protect of the steps before `number`, which are over."""
+        self._contribution.forget_before(number)
+        self._counting.forget_before(number)
 
     def _take_model(self, start: RoundStart, parcel: Parcel) -> None:
         if start.carried is Carried.STATE:

@@ -32,6 +32,11 @@ def release_at(plan: TrainingPlan, number: int) -> ReleaseName | None:
     return releases_of(plan)[number - first_step(plan)] if number < 1 else None
 
 
+def releases_before(plan: TrainingPlan, number: int) -> tuple[ReleaseName, ...]:
+    """What the steps before step `number` release."""
+    return releases_of(plan)[: max(0, number - first_step(plan))]
+
+
 def can_begin(plan: TrainingPlan, number: int, state: ServerState) -> bool:
     """Whether step `number` has what it needs: pairs are those of the articles most wanted."""
     return release_at(plan, number) != "pairs" or bool(len(frequent_places(plan, state.counts)))

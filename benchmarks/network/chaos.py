@@ -11,7 +11,7 @@ import logging
 import statistics
 import sys
 
-from benchmarks.network.faults import scenarios
+from benchmarks.network.faults import scenarios, statistics_scenarios
 from benchmarks.network.play import play
 from benchmarks.report import Row, goal, write_report
 
@@ -44,9 +44,10 @@ def main() -> None:
 
 def _grid(seed: int) -> list[Row]:
     rows = []
-    for name, make in scenarios().items():
-        rows.append(play(name, make, seed))
-        print(f"{seed}: {name}: {rows[-1]['violations'] or 'holds'}", file=sys.stderr)
+    for counts, found in ((False, scenarios()), (True, statistics_scenarios())):
+        for name, make in found.items():
+            rows.append(play(name, make, seed, statistics=counts))
+            print(f"{seed}: {name}: {rows[-1]['violations'] or 'holds'}", file=sys.stderr)
     return rows
 
 

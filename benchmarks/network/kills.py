@@ -1,7 +1,8 @@
 """SIGKILL to the processes of a real deployment, one after the other, in every stage of a round.
 
-One run goes on through all of it. Services that are killed are started again after two seconds, as
-a service manager would; their children are theirs to look after.
+One run goes on through all of it, its statistics of shared films first: somebody is killed while
+the films' popularity is counted, and while their pairs are. Services that are killed are started
+again after two seconds, as a service manager would; their children are theirs to look after.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from clients.network_home import NetworkHome
 from server.app import load_plan
 from server.releases import checkpoints_of
 from shared.files import read_json
+from shared.statistics import StatisticsTerms
 from shared.wire import MASK, SHARE, START, SURVIVORS, UNMASK
 from simulations.deployed_data import movielens
 from simulations.deployment import Deployment, DeploymentError
@@ -34,6 +36,9 @@ from simulations.deployment import Deployment, DeploymentError
 ROUND_STAGES: Final = (START, SHARE, MASK, SURVIVORS, UNMASK)
 RESTART_SECONDS: Final = 2.0
 WAIT_SECONDS: Final = 420.0
+COUNTED: Final = StatisticsTerms(frequent=30)
+BEFORE_STATISTICS: Final = -2
+"""Number of the step before popularity and pairs (`shared.steps`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +48,22 @@ class KillPoint:
     party: str
     process: str
     stage: str
+    counts: bool = False
+    """Whether statistics are counted meanwhile, as in a run's first steps; else it is a round."""
 
     @property
     def name(self) -> str:
         """For the report."""
-        return f"process: {self.party}'s {self.process} in {self.stage}"
+        step = " of statistics" if self.counts else ""
+        return f"process: {self.party}'s {self.process} in {self.stage}{step}"
 
 
 def kill_points(*, small: bool) -> list[KillPoint]:
-    """All points, or one of each kind."""
+    """All points, or one of each kind; those of statistics come first, as statistics do."""
+    counting = [
+        KillPoint("coordinator", "service", MASK, counts=True),
+        KillPoint("node", "service", START, counts=True),
+    ]
     points = [
         *(KillPoint("coordinator", "service", stage) for stage in ROUND_STAGES),
         *(KillPoint("node", "service", stage) for stage in ROUND_STAGES),
@@ -60,7 +72,7 @@ def kill_points(*, small: bool) -> list[KillPoint]:
         *(KillPoint("coordinator", "executor", stage) for stage in (SHARE, UNMASK)),
         *(KillPoint("coordinator", "superlink", stage) for stage in (MASK, SURVIVORS)),
     ]
-    return [points[2], points[9], points[12], points[-1]] if small else points
+    return counting + ([points[2], points[9], points[12], points[-1]] if small else points)
 
 
 def kill_processes(*, small: bool, seed: int = 0) -> list[Row]:
@@ -68,7 +80,7 @@ def kill_processes(*, small: bool, seed: int = 0) -> list[Row]:
     points = kill_points(small=small)
     with tempfile.TemporaryDirectory(prefix="isthmus-kills-") as root:
         world = _World(Deployment(Path(root)), random.Random(seed))
-        world.begin(rounds=len(points) + 2)
+        world.begin(rounds=sum(not point.counts for point in points) + 2)
         try:
             with world.watching():
                 rows = [_killed(world, point, seed) for point in points]
@@ -89,7 +101,7 @@ class _World:
     stop: threading.Event = field(default_factory=threading.Event)
 
     def begin(self, rounds: int) -> None:
-        data = movielens(self.deployment.root / "files", rounds)
+        data = movielens(self.deployment.root / "files", rounds, statistics=COUNTED)
         self.names = tuple(data.platforms)
         self.deployment.create(data.platforms)
         settings = self.deployment.coordinator.settings
@@ -116,11 +128,11 @@ class _World:
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
     def whole_rounds(self) -> int:
-        """The newest round that ended with all partners."""
+        """The newest step that ended with all partners."""
         path = self.directory / "rounds.json"
         reports = read_json(path) if path.exists() else []
         whole = [r["round"] for r in reports if len(r["survivors"]) == len(self.names)]
-        return max(whole, default=0)
+        return max(whole, default=BEFORE_STATISTICS)
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -137,7 +149,7 @@ class _World:
         while not self.stop.wait(0.5):
             for number, name in enumerate(self.names, start=1):
                 if self.invariants is not None:
-                    self.invariants.look_at_updates(number)
+                    self.invariants.look_at_vectors(number)
                     if self.deployment.node(name).ledger.exists():
                         self.invariants.look(number, ledger_in(self.deployment.node(name)))
 
@@ -161,7 +173,7 @@ class _World:
             "what": "process: the run that went on through all kills",
             "seed": seed,
             "attempts": len(reports),
-            "lost_rounds": plan.rounds - len(survivors),
+            "lost_rounds": plan.rounds - BEFORE_STATISTICS - len(survivors),
             "violations": problems,
         }
 
@@ -173,7 +185,7 @@ def _killed(world: _World, point: KillPoint, seed: int) -> Row:
     time.sleep(world.rng.uniform(0.0, 2.0))
     party = "coordinator" if point.party == "coordinator" else world.rng.choice(world.names)
     events, rounds = len(world.events()), world.whole_rounds()
-    killed_in = world.events()[-1]["round"] if events else 0
+    killed_in = world.events()[-1]["round"] if events else BEFORE_STATISTICS + 1
     _kill(world, party, point.process)
     began = time.monotonic()
     _until(lambda: len(world.events()) > events)

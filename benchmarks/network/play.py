@@ -11,31 +11,45 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from flwr.app import Message
+from flwr.app import Error, Message
+from flwr.common.constant import ErrorCode
 
-from benchmarks.network.faults import Faults, Killed, Make
+from benchmarks.network.faults import Faults, Killed, Make, NodeKilled
 from benchmarks.network.invariants import Invariants
 from benchmarks.report import Row
 from server.checkpoint import Checkpoints
 from shared.errors import IsthmusError
-from shared.plan import LocalSteps, PrivacyTerms
-from shared.wire import START, Parcel
+from shared.plan import LocalSteps, PrivacyTerms, TrainingPlan
+from shared.wire import RELEASE, START, Parcel
 from simulations.grid import LocalGrid
+from tests.counted import CountedFederation, counted_terms
 from tests.federation import MODEL, Federation
-from tests.plans import KEY, make_plan
+from tests.plans import KEY, distributed_plan, make_plan
 
 ROUNDS = 3
 MOST_RESTARTS = 6
 EPSILON = 4.0
+COUNTING_EPSILON = 8.0
+COUNTING_NOISE = 3.0
+KILLED = "FED-000"
+"""In place of what a node would have said."""
 Content = tuple[Any, ...]
 
 
-def play(name: str, make: Make, seed: int) -> Row:
-    """One run of a scenario; ``violations`` lists what did not hold."""
+def play(name: str, make: Make, seed: int, *, statistics: bool = False) -> Row:
+    """One run of a scenario; ``violations`` lists what did not hold.
+
+    Parameters
+    ----------
+    statistics
+        Count shared articles and their pairs before one round, with noise of each partner's own or
+        with shared noise, in place of three rounds.
+    """
     rng = random.Random(f"{name}/{seed}")
     partners = rng.choice((3, 4))
+    plan = _counting_plan(partners, rng) if statistics else _training_plan(partners)
     with tempfile.TemporaryDirectory(prefix="isthmus-chaos-") as root:
-        player = _Player(make(rng, partners), partners, Path(root))
+        player = _Player(make(rng, partners), plan, Path(root))
         began = time.monotonic()
         player.run()
         seconds = time.monotonic() - began
@@ -44,6 +58,7 @@ def play(name: str, make: Make, seed: int) -> Row:
         "what": name,
         "seed": seed,
         "partners": partners,
+        "noise": plan.privacy.noise if plan.privacy else "none",
         "restarts": player.restarts,
         "attempts": len(player.federation.reports),
         "lost_rounds": player.lost_rounds(),
@@ -52,16 +67,33 @@ def play(name: str, make: Make, seed: int) -> Row:
     }
 
 
+def _training_plan(partners: int) -> TrainingPlan:
+    return make_plan(
+        users=(64,) * partners,
+        rounds=ROUNDS,
+        privacy=PrivacyTerms(epsilon=EPSILON),
+        model=MODEL,
+        local=LocalSteps(steps=1, batch_users=16),
+    )
+
+
+def _counting_plan(partners: int, rng: random.Random) -> TrainingPlan:
+    users, terms = (64,) * partners, counted_terms(partners, noise=COUNTING_NOISE)
+    if rng.random() < 0.5:
+        plan = distributed_plan(users, rounds=ROUNDS - 2, epsilon=COUNTING_EPSILON, model=MODEL)
+        return plan.model_copy(update={"statistics": terms})
+    return _training_plan(partners).model_copy(
+        update={
+            "rounds": ROUNDS - 2,
+            "privacy": PrivacyTerms(epsilon=COUNTING_EPSILON),
+            "statistics": terms,
+        }
+    )
+
+
 class _Player:
-    def __init__(self, faults: Faults, partners: int, root: Path) -> None:
-        plan = make_plan(
-            users=(64,) * partners,
-            rounds=ROUNDS,
-            privacy=PrivacyTerms(epsilon=EPSILON),
-            model=MODEL,
-            local=LocalSteps(steps=1, batch_users=16),
-        )
-        self.federation = Federation(
+    def __init__(self, faults: Faults, plan: TrainingPlan, root: Path) -> None:
+        self.federation = (CountedFederation if plan.statistics else Federation)(
             plan, root, fault=self._request, reply_fault=faults.reply, fresh=True
         )
         self.restarts = 0
@@ -89,7 +121,7 @@ class _Player:
                         raise RuntimeError("the run does not end") from error
 
     def lost_rounds(self) -> int:
-        """Rounds that ended without a sum."""
+        """Steps that ended without a sum."""
         opened = {r.round for r in self.federation.reports if r.survivors}
         return ROUNDS - len(opened)
 
@@ -100,6 +132,7 @@ class _Player:
         ledgers = {i: node.ledger() for i, node in federation.nodes.items()}
         checkpoints = federation.root / "coordinator" / "checkpoints"
         self._invariants.check_nodes(self.final, ledgers, survivors)
+        self._invariants.check_openings(federation.reports)
         kept = Checkpoints(checkpoints, federation.plan.digest(), KEY)
         self._invariants.check_sums(kept, survivors)
         return self._invariants.problems
@@ -112,7 +145,10 @@ class _Player:
         again = copy.deepcopy(message)
         if self._faults.order is not None:
             self._deliver_overtaken(node, message, self._faults.order)
-        reply = self._answer(node, message)
+        try:
+            reply = self._answer(node, message)
+        except NodeKilled:
+            reply = Message(Error(ErrorCode.CLIENT_APP_CRASHED, KILLED), reply_to=message)
         self._seen[node].append((again, _content(reply)))
         if self._faults.twice and _content(self._answer(node, again)) != _content(reply):
             self._invariants.problems.append(
@@ -120,7 +156,10 @@ class _Player:
             )
         if self._faults.late:
             self._deliver_late(node, again)
-        self._invariants.look(node, self.federation.nodes[node].ledger())
+        ledger = self.federation.nodes[node].ledger()
+        self._invariants.look(node, ledger)
+        if message.metadata.message_type != RELEASE:
+            self._invariants.look_at_reply(node, reply, ledger)
         return reply
 
     def _deliver_overtaken(self, node: int, message: Message, rng: random.Random) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from flwr.app import Message
 
-from clients.articles import Hashes, hashed_articles, listed, places_of
+from clients.articles import places_of
 from clients.global_model import GlobalModel
 from clients.receipts import ReceiptLog, check_signatures
 from server.articles import ArticleListError, store_articles
@@ -20,31 +20,18 @@ from shared.plan import LocalSteps, TrainingPlan
 from shared.privacy.accounting import epsilon
 from shared.privacy.spends import history_of
 from shared.released_counts import Released, frequent_places, released
-from shared.statistics import (
-    StatisticsTerms,
-    articles_digest,
-    cluster_pair_sum,
-    pair_sum,
-    popularity_sum,
-    shared_articles,
-)
+from shared.statistics import StatisticsTerms, cluster_pair_sum, pair_sum, popularity_sum
 from shared.statistics_session import noise_deviation
 from shared.wire import MASK, SHARE, START, SURVIVORS, UNMASK, Parcel
+from tests.counted import CountedFederation, common_articles, counted_terms, own_articles
 from tests.end_to_end.test_kills import _Killed, _Killer
 from tests.federation import MODEL, Federation
 from tests.plans import distributed_plan, make_plan
 
 PARTNERS = (1, 2, 3, 4)
-HASHES: dict[int, Hashes] = {
-    i: hashed_articles(bytes(32), [f"gtin-{n}" for n in range(5 * i, 5 * i + 30)]) for i in PARTNERS
-}
-ARTICLES = shared_articles(map(listed, HASHES.values()), colluders=1)
-TERMS = StatisticsTerms(
-    frequent=6,
-    articles=articles_digest(ARTICLES),
-    article_count=len(ARTICLES),
-    noise_multiplier=3.0,
-)
+HASHES = own_articles(len(PARTNERS))
+ARTICLES = common_articles(len(PARTNERS))
+TERMS = counted_terms(len(PARTNERS))
 
 
 def _plan(kind: str = "own", terms: StatisticsTerms = TERMS) -> TrainingPlan:
@@ -56,14 +43,11 @@ def _plan(kind: str = "own", terms: StatisticsTerms = TERMS) -> TrainingPlan:
     return make_plan(users, rounds=1, statistics=terms, model=MODEL, local=local)
 
 
-class _Counted(Federation):
-    """Partners whose items have public ids, and a coordinator that has the list."""
+class _Counted(CountedFederation):
+    """With what the tests ask of it."""
 
     def __init__(self, root: Path, plan: TrainingPlan | None = None, **changes: object) -> None:
-        allowed = {"allow_statistics": True, "allow_distributed_noise": True}
-        hashes = changes.pop("hashes", HASHES)
-        super().__init__(plan or _plan(), root, hashes=hashes, **{**allowed, **changes})  # type: ignore[arg-type]
-        store_articles(root / "coordinator", ARTICLES)
+        super().__init__(plan or _plan(), root, **changes)
 
     def kept(self, number: int) -> GlobalModel:
         """What a node knows."""
@@ -155,6 +139,20 @@ def test_every_node_charges_all_steps_once_and_keeps_no_exact_counts(
         assert 0 < epsilon(history_of(node.ledger().spends()), 64**-1.1) <= 8
         kept = list(node.home.run(plan.run_id).glob("statistics-*"))
         assert bool(kept) == (kind == "own")
+
+
+def test_a_node_that_missed_a_sum_keeps_no_exact_counts_either(tmp_path: Path) -> None:
+    federation = _Counted(tmp_path, _plan("shared"))
+
+    def fault(node: int, message: Message) -> Message | None:
+        step, stage = message.metadata.group_id.rsplit(".", 1)[0], message.metadata.message_type
+        return None if (node, step, stage) == (4, "0", MASK) else message
+
+    federation.grid._fault = fault
+    federation.run()
+    assert federation.charges(4) == CHARGED
+    directory = federation.nodes[4].home.run(federation.plan.run_id)
+    assert not list(directory.glob("statistics-*"))
 
 
 def test_receipts_name_the_statistics_and_their_cost(tmp_path: Path) -> None:
