@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -74,12 +75,12 @@ class Choices:
             A guess, the better the fewer steps it takes.
         """
         begin = np.ones(len(allowed)) / max(allowed.sum(), 1) if start is None else start
-        return _rounded(minimise(self.loss, self.curvature, begin, self._bounds(allowed)))
+        return _rounded(minimise(self.under, begin, self._bounds(allowed)))
 
     def refit(self, allowed: Bools, start: Float64s, curvature: Float64s) -> Float64s:
         """About what `fit` finds, near a `start` around which the loss curves like `curvature`."""
         bounds = self._bounds(allowed)
-        found = minimise(self.loss, lambda _: curvature, start, bounds, steps=TRIAL_STEPS)
+        found = minimise(self.under, start, bounds, curvature=curvature, steps=TRIAL_STEPS)
         return _rounded(found)
 
     def _bounds(self, allowed: Bools) -> Bounds:
@@ -88,10 +89,17 @@ class Choices:
             low[-1], high[-1] = -FURTHEST * allowed[-1], FURTHEST * allowed[-1]
         return Bounds(low, high)
 
-    def surprise(self, weights: Float64s) -> Float64s:
-        """(B,) negative log-likelihood of each user's target under `weights`."""
-        _, own, total = self._pooled(weights)
-        return total - own
+    def under(self, weights: Float64s) -> Likelihood:
+        """How likely what users chose is under `weights`."""
+        apart = len(weights) > len(self.logs)
+        warm, cold, offset = told_apart(weights, len(self.logs))
+        scores, own = self._scored(warm)
+        if apart:
+            cold_scores, cold_own = self._scored(cold)
+            scores = np.where(self.cold, cold_scores + np.float32(offset), scores)
+            own = np.where(self.own_cold, cold_own + offset, own)
+        scores += self.shift
+        return Likelihood(self, apart, scores, own, np.logaddexp(log_sum_exp(scores), own))
 
     def speak_of_cold(self) -> Bools:
         """(K,) whether each part tells cold items from each other.
@@ -103,17 +111,13 @@ class Choices:
     def explains_better(self, more: Float64s, fewer: Float64s, *, sure: float = 0.0) -> bool:
         """Whether `more` weights are worth their number, for users not looked at.
 
-        Akaike's criterion (IEEE Trans. Automatic Control 19, 1974).
-
         Parameters
         ----------
         sure
-            Standard errors of the gain by which it has to exceed that.
+            See `is_worth`.
         """
-        gained = self.surprise(fewer) - self.surprise(more)
-        extra = np.count_nonzero(more) - np.count_nonzero(fewer)
-        error = float(gained.std()) * np.sqrt(len(gained))
-        return bool(gained.sum() > extra + sure * error)
+        extra = int(np.count_nonzero(more) - np.count_nonzero(fewer))
+        return is_worth(self.under(fewer).surprise - self.under(more).surprise, extra, sure=sure)
 
     def _spread(self, logs: Float32s) -> float:
         """Most that a part's (B, C) `logs` differ among one user's cold candidates."""
@@ -121,71 +125,111 @@ class Choices:
         high = logs.max(axis=1, where=self.cold, initial=-np.inf)
         return float((high - low).max())
 
-    def loss(self, weights: Float64s) -> tuple[float, Float64s]:
-        """Mean negative log-likelihood and its gradient: E_pool[log p_k] - log p_k(target)."""
-        scores, own, total = self._pooled(weights)
-        pool = np.exp(scores - total[:, None].astype(np.float32))
-        missed = np.exp(own - total) - 1.0
+    def _scored(self, weights: Float64s) -> tuple[Float32s, Float64s]:
+        scores = np.tensordot(weights.astype(np.float32), self.logs, axes=1)
+        return scores, weights @ self.own.astype(np.float64)
+
+
+class Likelihood:
+    """How likely choices are under some weights, and how that changes with these.
+
+    Parameters
+    ----------
+    choices
+        Of B users among C candidates.
+    apart
+        Whether cold items have weights of their own.
+    scores, own
+        (B, C) of the candidates, (B,) of the targets.
+    total
+        (B,) logarithm of everything summed.
+    """
+
+    def __init__(
+        self, choices: Choices, apart: bool, scores: Float32s, own: Float64s, total: Float64s
+    ) -> None:
+        self._choices, self._apart = choices, apart
+        self._scores, self._own, self._total = scores, own, total
+
+    @property
+    def surprise(self) -> Float64s:
+        """(B,) negative log-likelihood of each user's target."""
+        return self._total - self._own
+
+    @property
+    def value(self) -> float:
+        """Mean negative log-likelihood."""
+        return float(self.surprise.mean())
+
+    @cached_property
+    def slope(self) -> Float64s:
+        """(n,) its gradient: E_pool[log p_k] - log p_k(target)."""
+        pool, missed = self._pool, np.exp(-self.surprise) - 1.0
         slope = self._slope(pool, missed)
-        if len(weights) > len(self.logs):
-            cold_pool, cold_missed = pool * self.cold, missed * self.own_cold
+        if self._apart:
+            cold_pool, cold_missed = pool * self._choices.cold, missed * self._choices.own_cold
             cold = self._slope(cold_pool, cold_missed)
             offset = cold_pool.sum(dtype=np.float64) + cold_missed.sum()
             slope = np.concatenate([slope - cold, cold, [offset]])
-        return float((total - own).mean()), slope / len(own)
+        return slope / len(missed)
 
-    def curvature(self, weights: Float64s) -> Float64s:
-        """(n, n) second derivatives of `loss`: what parts say varies together over the pool."""
-        scores, own, total = self._pooled(weights)
-        pool = np.exp(scores - total[:, None].astype(np.float32))
-        taken = np.exp(own - total)
-        count, kinds = len(self.logs), [(pool, taken)]
-        if len(weights) > count:
-            warm = (pool * ~self.cold, taken * ~self.own_cold)
-            kinds = [warm, (pool * self.cold, taken * self.own_cold)]
+    def curvature(self) -> Float64s:
+        """(n, n) its second derivatives: what parts say varies together over the pool."""
+        choices, pool, taken = self._choices, self._pool, np.exp(-self.surprise)
+        count, kinds = len(choices.logs), [(pool, taken)]
+        if self._apart:
+            warm = (pool * ~choices.cold, taken * ~choices.own_cold)
+            kinds = [warm, (pool * choices.cold, taken * choices.own_cold)]
         found = linalg.block_diag(*(self._second(*kind) for kind in kinds))
         means = np.concatenate([self._first(*kind) for kind in kinds])
-        if len(weights) > count:
+        if self._apart:
             cold_pool, cold_taken = kinds[1]
             ones = cold_pool.sum(axis=1, dtype=np.float64) + cold_taken
             edge = np.concatenate([np.zeros(count), means[count:].sum(axis=1)])
             found = np.block([[found, edge[:, None]], [edge, ones.sum()]])
             means = np.concatenate([means, ones[None]])
-        return np.asarray((found - means @ means.T) / len(own), dtype=np.float64)
+        return np.asarray((found - means @ means.T) / len(taken), dtype=np.float64)
+
+    @cached_property
+    def _pool(self) -> Float32s:
+        """(B, C) probability of each candidate."""
+        pool: Float32s = np.exp(self._scores - self._total[:, None].astype(np.float32))
+        return pool
 
     def _first(self, pool: Float32s, taken: Float64s) -> Float64s:
         """(K, B) mean of each part's log-probabilities over a pool of candidates."""
-        expected = np.einsum("kbc,bc->kb", self.logs, pool, optimize=True)
-        return np.asarray(expected + self.own * taken, dtype=np.float64)
+        expected = np.einsum("kbc,bc->kb", self._choices.logs, pool, optimize=True)
+        return np.asarray(expected + self._choices.own * taken, dtype=np.float64)
 
     def _second(self, pool: Float32s, taken: Float64s) -> Float64s:
         """(K, K) mean of the products of two parts' log-probabilities, summed over users."""
-        count = len(self.logs)
-        found = (self.own * taken) @ self.own.T.astype(np.float64)
+        all_logs, own = self._choices.logs, self._choices.own
+        found = (own * taken) @ own.T.astype(np.float64)
         for start in range(0, len(taken), AT_ONCE):
             users = slice(start, start + AT_ONCE)
-            logs = self.logs[:, users].reshape(count, -1)
+            logs = all_logs[:, users].reshape(len(all_logs), -1)
             found += (logs * pool[users].reshape(-1)) @ logs.T
         return np.asarray(found, dtype=np.float64)
 
     def _slope(self, pool: Float32s, missed: Float64s) -> Float64s:
-        expected = np.einsum("kbc,bc->k", self.logs, pool, optimize=True)
-        return np.asarray(expected + (self.own * missed).sum(axis=1), dtype=np.float64)
+        expected = np.einsum("kbc,bc->k", self._choices.logs, pool, optimize=True)
+        return np.asarray(expected + (self._choices.own * missed).sum(axis=1), dtype=np.float64)
 
-    def _pooled(self, weights: Float64s) -> tuple[Float32s, Float64s, Float64s]:
-        """(B, C) scores, (B,) scores of the targets and logarithm of everything summed."""
-        warm, cold, offset = told_apart(weights, len(self.logs))
-        scores, own = self._scored(warm)
-        if len(weights) > len(self.logs):
-            cold_scores, cold_own = self._scored(cold)
-            scores = np.where(self.cold, cold_scores + np.float32(offset), scores)
-            own = np.where(self.own_cold, cold_own + offset, own)
-        scores += self.shift
-        return scores, own, np.logaddexp(log_sum_exp(scores), own)
 
-    def _scored(self, weights: Float64s) -> tuple[Float32s, Float64s]:
-        scores = np.tensordot(weights.astype(np.float32), self.logs, axes=1)
-        return scores, weights @ self.own.astype(np.float64)
+def is_worth(gained: Float64s, extra: int, *, sure: float = 0.0) -> bool:
+    """Whether `extra` weights that make targets more likely do so for users not looked at.
+
+    Akaike's criterion (IEEE Trans. Automatic Control 19, 1974).
+
+    Parameters
+    ----------
+    gained
+        (B,) logarithm of how much more likely.
+    sure
+        Standard errors of the gain by which it has to exceed that.
+    """
+    error = float(gained.std()) * np.sqrt(len(gained))
+    return bool(gained.sum() > extra + sure * error)
 
 
 def _rounded(weights: Float64s) -> Float64s:
@@ -210,7 +254,8 @@ def without_the_unneeded(choices: Choices, weights: Float64s) -> Float64s:
     count = len(choices.logs)
     parts = np.arange(2 * count if len(weights) > count else count)
 
-    curvature = choices.curvature(weights)
+    here = choices.under(weights)
+    surprise, curvature = here.surprise, here.curvature()
 
     def used() -> Bools:
         return np.asarray((weights != 0) | (np.arange(len(weights)) >= len(parts)))
@@ -221,6 +266,8 @@ def without_the_unneeded(choices: Choices, weights: Float64s) -> Float64s:
         allowed = used()
         allowed[index] = False
         without = choices.refit(allowed, weights, curvature)
-        if not choices.explains_better(weights, without):
-            weights = without
+        surprise_without = choices.under(without).surprise
+        fewer = int(np.count_nonzero(weights) - np.count_nonzero(without))
+        if not is_worth(surprise_without - surprise, fewer):
+            weights, surprise = without, surprise_without
     return choices.fit(used(), weights)

@@ -10,17 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from scipy import linalg, optimize
 
 from clients.data.dataset import Float64s
-
-Loss = Callable[[Float64s], tuple[float, Float64s]]
-"""Loss at (n,) and its (n,) gradient."""
-Curvature = Callable[[Float64s], Float64s]
-"""(n, n) second derivatives at (n,)."""
 
 TOLERANCE: Final = 1e-7
 """Relative gains that are not worth another step."""
@@ -29,6 +24,24 @@ HALVINGS: Final = 20
 FLAT: Final = 1e-6
 """Share of the steepest direction's curvature that every other has at least: between two variables
 that do the same there is none, and rounding may make it negative."""
+
+
+class Around(Protocol):
+    """A loss around one point of n variables."""
+
+    @property
+    def value(self) -> float:
+        """The loss there."""
+
+    @property
+    def slope(self) -> Float64s:
+        """(n,) its gradient."""
+
+    def curvature(self) -> Float64s:
+        """(n, n) its second derivatives."""
+
+
+Loss = Callable[[Float64s], Around]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,24 +57,36 @@ class Bounds:
 
 
 def minimise(
-    loss: Loss, curvature: Curvature, start: Float64s, bounds: Bounds, *, steps: int = MOST_STEPS
+    loss: Loss,
+    start: Float64s,
+    bounds: Bounds,
+    *,
+    curvature: Float64s | None = None,
+    steps: int = MOST_STEPS,
 ) -> Float64s:
-    """(n,) where `loss` is least within `bounds`, or where `steps` steps from `start` led."""
+    """(n,) where `loss` is least within `bounds`, or where `steps` steps from `start` led.
+
+    Parameters
+    ----------
+    curvature
+        (n, n) taken for the second derivatives everywhere, in place of each point's own.
+    """
     point = bounds.clipped(start)
-    value, slope = loss(point)
+    here = loss(point)
     for _ in range(steps):
-        direction = _least(slope, curvature(point), point, bounds) - point
-        promised = float(slope @ direction)
+        bent = here.curvature() if curvature is None else curvature
+        direction = _least(here.slope, bent, point, bounds) - point
+        promised = float(here.slope @ direction)
         for halving in range(HALVINGS):
             share = 0.5**halving
-            there, slope_there = loss(point + share * direction)
-            if there <= value + 1e-4 * share * promised:
+            there = loss(point + share * direction)
+            if there.value <= here.value + 1e-4 * share * promised:
                 break
         else:
             return point  # what is left to gain is rounding
-        point, gained = point + share * direction, value - there
-        value, slope = there, slope_there
-        if gained <= TOLERANCE * max(abs(value), 1.0):
+        gained = here.value - there.value
+        point, here = point + share * direction, there
+        if gained <= TOLERANCE * max(abs(here.value), 1.0):
             break
     return point
 

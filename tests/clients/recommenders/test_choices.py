@@ -34,12 +34,12 @@ def choices() -> Choices:
 @pytest.mark.parametrize("count", [PARTS, 2 * PARTS + 1])
 def test_derivatives_are_those_of_the_loss(choices: Choices, count: int) -> None:
     point = np.linspace(0.2, 0.9, count)
-    _, slope = choices.loss(point)
-    steps = 1e-3 * np.eye(count)
-    numeric = [(choices.loss(point + s)[0] - choices.loss(point - s)[0]) / 2e-3 for s in steps]
-    np.testing.assert_allclose(slope, numeric, atol=2e-4)
-    bent = [(choices.loss(point + s)[1] - choices.loss(point - s)[1]) / 2e-3 for s in steps]
-    np.testing.assert_allclose(choices.curvature(point), bent, atol=2e-3)
+    here, steps = choices.under(point), 1e-3 * np.eye(count)
+    near = [(choices.under(point + step), choices.under(point - step)) for step in steps]
+    numeric = [(ahead.value - behind.value) / 2e-3 for ahead, behind in near]
+    np.testing.assert_allclose(here.slope, numeric, atol=2e-4)
+    bent = [(ahead.slope - behind.slope) / 2e-3 for ahead, behind in near]
+    np.testing.assert_allclose(here.curvature(), bent, atol=2e-3)
 
 
 @pytest.mark.parametrize("count", [PARTS, 2 * PARTS + 1])
@@ -47,7 +47,7 @@ def test_at_the_weights_found_nothing_allowed_would_help(choices: Choices, count
     allowed = np.ones(count, dtype=bool)
     allowed[1] = False
     weights = choices.fit(allowed)
-    _, slope = choices.loss(weights)
+    slope = choices.under(weights).slope
     assert weights[1] == 0
     assert np.abs(slope[allowed & (weights != 0)]).max() < 1e-3
     assert (slope[allowed & (weights == 0)] > -1e-3).all()
@@ -58,7 +58,7 @@ def test_from_near_by_a_refit_finds_about_the_same(choices: Choices) -> None:
     best = choices.fit(everything)
     fewer = everything.copy()
     fewer[1] = False
-    near = choices.refit(fewer, best, choices.curvature(best))
+    near = choices.refit(fewer, best, choices.under(best).curvature())
     assert near[1] == 0
     assert _loss(choices, near) == pytest.approx(_loss(choices, choices.fit(fewer)), abs=1e-5)
 
@@ -70,4 +70,4 @@ def test_what_knows_nothing_is_left_out_and_what_users_follow_stays(choices: Cho
 
 
 def _loss(choices: Choices, weights: Float64s) -> float:
-    return choices.loss(weights)[0]
+    return choices.under(weights).value

@@ -167,9 +167,9 @@ def test_the_gradient_of_the_weights_is_that_of_the_loss(monkeypatch: pytest.Mon
     monkeypatch.setattr(weighing, "CANDIDATES", ITEMS // 2)
     choices = weighing.Weighing(parts, None, fold, 0).choices
     point, step = np.array([0.7, 0.4]), 1e-2
-    _, gradient = choices.loss(point)
+    gradient = choices.under(point).slope
     for k, one in enumerate(np.eye(2)):
-        ahead, behind = choices.surprise(point + step * one), choices.surprise(point - step * one)
+        ahead, behind = (choices.under(point + sign * step * one).surprise for sign in (1, -1))
         slope = (ahead.mean() - behind.mean()) / (2 * step)
         assert gradient[k] == pytest.approx(slope, rel=1e-2)
 
@@ -270,9 +270,9 @@ def test_the_gradient_with_cold_items_apart_is_that_of_the_loss() -> None:
     parts = {"a": _hint(fold, 0.4, 2), "b": _hint(fold, 0.2, 3)}
     choices = weighing.Weighing(parts, COLD, fold, 0).choices
     point, step = np.array([0.7, 0.4, 0.3, 0.9, -0.6]), 1e-2
-    _, gradient = choices.loss(point)
+    gradient = choices.under(point).slope
     for k, one in enumerate(np.eye(5)):
-        ahead, behind = choices.surprise(point + step * one), choices.surprise(point - step * one)
+        ahead, behind = (choices.under(point + sign * step * one).surprise for sign in (1, -1))
         slope = (ahead.mean() - behind.mean()) / (2 * step)
         assert gradient[k] == pytest.approx(slope, rel=2e-2, abs=1e-4)
 
