@@ -17,12 +17,14 @@ import torch
 from clients.charge import Charge
 from clients.node_data import TrainingData
 from clients.training.batches import TrainingSet
-from clients.training.content import ContentTrainer
 from clients.training.device import HOST, Compute
-from clients.training.local import LocalTrainer, Protection, StepTerms
+from clients.training.local import Protection, StepTerms, Trainer
 from clients.training.profiles import ProfileSet
+from shared.models.behaviour import BehaviourLSTM
+from shared.models.content_vae_gan import ContentVAEGAN, Profiles
 from shared.models.item_matrix import ItemMatrix
 from shared.models.parameters import Float32s
+from shared.models.sequences import NextEvents
 from shared.plan import LocalSteps, Partner, TrainingPlan
 from shared.privacy.banded import banded_coefficients, group_of
 
@@ -77,12 +79,12 @@ class LocalRound:
         return {UPDATE: update, **kept}
 
     @cached_property
-    def _behaviour(self) -> LocalTrainer:
+    def _behaviour(self) -> Trainer[NextEvents]:
         plan = self._plan
         bands = plan.privacy.bands if plan.privacy else 1
         coefficients = banded_coefficients(bands, plan.rounds * plan.local.steps).tolist()
-        return LocalTrainer(
-            plan.model,
+        return Trainer(
+            BehaviourLSTM(plan.model),
             TrainingSet(self._data.histories, plan.model.history_length),
             self._items,
             self._terms(plan.local, bands),
@@ -92,12 +94,12 @@ class LocalRound:
         )
 
     @cached_property
-    def _content(self) -> ContentTrainer | None:
+    def _content(self) -> Trainer[Profiles] | None:
         content = self._plan.content
         if content is None:
             return None
-        return ContentTrainer(
-            content.model,
+        return Trainer(
+            ContentVAEGAN(content.model),
             ProfileSet(self._data.histories, self._items.vectors, content.model),
             self._items,
             self._terms(content.local, 1),

@@ -10,7 +10,8 @@ import numpy as np
 from benchmarks.models.judge import figures
 from clients.recommenders.behaviour import BehaviourScorer
 from clients.training.batches import TrainingSet
-from clients.training.local import LocalTrainer, Protection, StepTerms
+from clients.training.local import Protection, StepTerms, Trainer
+from shared.models.behaviour import BehaviourLSTM
 from shared.models.behaviour_parameters import initial_parameters
 from shared.models.config import BehaviourConfig
 from shared.models.item_matrix import ItemMatrix
@@ -73,7 +74,7 @@ def trained(
         negatives=1024,
     )
     protection = _protection(examples.users, rate, epsilon, steps)
-    trainer = LocalTrainer(config, examples, items, terms, protection)
+    trainer = Trainer(BehaviourLSTM(config), examples, items, terms, protection)
     return np.asarray(start + trainer.run(start, steps), dtype=np.float32)
 
 

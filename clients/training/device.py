@@ -3,7 +3,7 @@
 ::
 
     compute = Compute.named("auto")             # CUDA where torch sees it, else the CPU
-    trainer = LocalTrainer(config, examples, items, terms, protection, compute=compute)
+    trainer = Trainer(model, examples, items, terms, protection, compute=compute)
 
 A `Compute` is part of no plan and never leaves the node. Batches are drawn, noise is made and state
 is kept on the host; a device sees tensors between the two and differs in rounding alone. Products
@@ -30,11 +30,14 @@ class NoDeviceError(ConfigError):
     default_remedy = 'set device = "auto" or "cpu" in [training], or repair the driver'
 
 
-class _Movable(Protocol):
-    def to(self, device: torch.device, /) -> Self: ...
+class Movable(Protocol):
+    """What can lie on a device."""
+
+    def to(self, device: torch.device, /) -> Self:
+        """The same on `device`."""
 
 
-_T = TypeVar("_T", bound=_Movable)
+_T = TypeVar("_T", bound=Movable)
 
 
 @dataclass(frozen=True, slots=True)

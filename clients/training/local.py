@@ -2,7 +2,7 @@
 
 ::
 
-    trainer = LocalTrainer(config, examples, items, terms, protection)
+    trainer = Trainer(BehaviourLSTM(config), examples, items, terms, protection)
     update = trainer.run(global_model, steps=10)          # (P,) float32: new - old
 
 With a `Protection` the update is the output of `steps` subsampled Gaussian mechanisms at user
@@ -15,10 +15,9 @@ gradient only. The caller charges the ledger before it calls `run`. Without a `P
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -26,15 +25,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from clients.data.dataset import Int64s
-from clients.training.batches import TrainingSet
-from clients.training.device import HOST, Compute
+from clients.training.device import HOST, Compute, Movable
 from clients.training.errors import PrivateBiasError, UnknownItemError
 from clients.training.fitting import Progress
-from shared.models.behaviour import BehaviourLSTM
-from shared.models.config import BehaviourConfig
 from shared.models.item_matrix import ItemMatrix
 from shared.models.losses import draw_negatives
 from shared.models.parameters import Float32s
+from shared.models.per_user import PerUserModel
 from shared.models.torch_parameters import load_vector, read_vector
 from shared.privacy.banded import BandedGradient, CyclicSampler
 from shared.privacy.errors import InvalidMechanismError
@@ -46,6 +43,8 @@ ADAM_BETAS: Final = (0.9, 0.99)
 """The second moment is mostly noise in private training; 0.99 adapts within the few steps."""
 
 _NOISE: Final = "noise"
+_Batch = TypeVar("_Batch", bound=Movable)
+_Batch_co = TypeVar("_Batch_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,15 +88,32 @@ class Protection:
     coefficients: tuple[float, ...] = (1.0,)
 
 
-class Trainer(ABC):
+class Examples(Protocol[_Batch_co]):
+    """A platform's users, each of whom is one example."""
+
+    @property
+    def users(self) -> int:
+        """U."""
+
+    @property
+    def item_count(self) -> int:
+        """One more than the largest item index."""
+
+    def batch(self, rows: Int64s, /) -> _Batch_co:
+        """The users at `rows` (B,), in that order; B = 0 is fine."""
+
+
+class Trainer(Generic[_Batch]):
     """Local steps of one model on one platform's users.
+
+    A batch is drawn for one model: one that trained two would be two releases about its users.
 
     Parameters
     ----------
     model
         Made of private layers.
-    users
-        Number of users; each is one example.
+    examples
+        Training part of the histories, as the model takes them.
     items
         The platform's catalogue.
     terms
@@ -113,35 +129,37 @@ class Trainer(ABC):
     ------
     PrivateBiasError
         `items` has biases and the training is private.
+    UnknownItemError
+        A history names an item outside the catalogue.
     InvalidMechanismError
         The noise is banded and the users have no groups.
     """
 
     def __init__(
         self,
-        model: nn.Module,
-        users: int,
+        model: PerUserModel[_Batch],
+        examples: Examples[_Batch],
         items: ItemMatrix,
         terms: StepTerms,
         protection: Protection | None,
+        *,
         groups: Int64s | None = None,
         compute: Compute = HOST,
     ) -> None:
         if protection is not None and (items.bias is not None or items.trainable):
             raise PrivateBiasError("the items of a private step have biases or are trained")
-        self._compute, self._terms = compute, terms
-        self._module, self._items = compute.place(model), compute.place(items)
+        if examples.item_count > len(items):
+            problem = f"item {examples.item_count - 1} in a catalogue of {len(items)} items"
+            raise UnknownItemError(problem)
+        self._compute, self._terms, self._examples = compute, terms, examples
+        self._model, self._items = compute.place(model), compute.place(items)
         self._gradient = _gradient(model, terms, protection)
-        self._sampler = _sampler(terms, users, protection, groups)
+        self._sampler = _sampler(terms, examples.users, protection, groups)
         self._optimiser = torch.optim.Adam(
             model.parameters(), lr=terms.learning_rate, betas=ADAM_BETAS
         )
         self._random = torch.Generator()
         self._random.seed()  # from the operating system
-
-    @abstractmethod
-    def _losses(self, rows: NDArray[np.int64]) -> torch.Tensor:
-        """(B,) loss of each user at `rows`, a function of that user and public numbers alone."""
 
     def run(self, start: Float32s, steps: int, progress: Progress | None = None) -> Float32s:
         """Take `steps` steps from the parameters `start` (P,) and return the change (P,).
@@ -154,7 +172,7 @@ class Trainer(ABC):
         ParameterVectorError
             `start` does not fit the model.
         """
-        load_vector(self._module, start)
+        load_vector(self._model, start)
         before = {name: value.copy() for name, value in self.state().items()}
         try:
             for done, rows in enumerate(self._sampler.batches(steps), start=1):
@@ -164,7 +182,7 @@ class Trainer(ABC):
         except BaseException:
             self.restore(before)
             raise
-        return read_vector(self._module) - start
+        return read_vector(self._model) - start
 
     def state(self) -> dict[str, Float32s]:
         """What the next round goes on from, to be stored: Adam's moments and banded noise.
@@ -187,66 +205,12 @@ class Trainer(ABC):
             self._gradient.restore(None if noise is None else torch.from_numpy(noise))
 
     def _step(self, rows: NDArray[np.int64]) -> None:
+        batch = self._compute.place(self._examples.batch(rows))
+        negatives = negatives_for(self._terms, len(self._items), self._random)
         with self._gradient.recording():
-            losses = self._losses(rows)
+            losses = self._model.loss_per_user(batch, self._items, negatives)
         self._gradient.backward(losses)
         self._optimiser.step()
-
-    def _negatives(self) -> torch.Tensor | None:
-        return negatives_for(self._terms, len(self._items), self._random)
-
-
-class LocalTrainer(Trainer):
-    """Trains the behaviour model.
-
-    Parameters
-    ----------
-    config
-        Shape of the model, from the plan.
-    examples
-        Training part of the histories.
-    items, terms, protection, groups, compute
-        See `Trainer`.
-
-    Raises
-    ------
-    PrivateBiasError
-        `items` has biases and the training is private.
-    UnknownItemError
-        A history names an item outside the catalogue.
-    InvalidMechanismError
-        The noise is banded and the users have no groups.
-    """
-
-    def __init__(
-        self,
-        config: BehaviourConfig,
-        examples: TrainingSet,
-        items: ItemMatrix,
-        terms: StepTerms,
-        protection: Protection | None,
-        *,
-        groups: Int64s | None = None,
-        compute: Compute = HOST,
-    ) -> None:
-        check_items(examples.item_count, items)
-        self._model, self._examples = BehaviourLSTM(config), examples
-        super().__init__(self._model, examples.users, items, terms, protection, groups, compute)
-
-    def _losses(self, rows: NDArray[np.int64]) -> torch.Tensor:
-        batch = self._compute.place(self._examples.batch(rows))
-        return self._model.loss_per_user(batch, self._items, self._negatives())
-
-
-def check_items(needed: int, items: ItemMatrix) -> None:
-    """Refuse histories whose largest item index is beyond the catalogue.
-
-    Raises
-    ------
-    UnknownItemError
-    """
-    if needed > len(items):
-        raise UnknownItemError(f"item {needed - 1} in a catalogue of {len(items)} items")
 
 
 def negatives_for(terms: StepTerms, items: int, random: torch.Generator) -> torch.Tensor | None:

@@ -28,12 +28,12 @@ from shared.privacy.sampling import PoissonSampler
 
 
 class SharedStep:
-    """One step from the global model, in the place of a `LocalTrainer`.
+    """One step from the global model, in the place of a `Trainer`.
 
     Parameters
     ----------
     config, examples, items
-        As for `LocalTrainer`.
+        As for `Trainer`.
     terms
         Public numbers; `expected_batch_size` is the same at all partners.
     clipping_norm

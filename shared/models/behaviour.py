@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from shared.models.behaviour_parameters import initial_parameters
 from shared.models.config import GAP_BUCKETS, BehaviourConfig
@@ -27,6 +27,7 @@ from shared.models.item_space import public_projection
 from shared.models.layers import LSTM, Embedding, Linear
 from shared.models.losses import next_item_loss
 from shared.models.packing import Packing
+from shared.models.per_user import PerUserModel
 from shared.models.sequences import NextEvents, Sequences
 from shared.models.torch_parameters import load_vector
 
@@ -47,7 +48,7 @@ class BehaviourState:
     profile: Tensor
 
 
-class BehaviourLSTM(nn.Module):
+class BehaviourLSTM(PerUserModel[NextEvents]):
     """Next-item and next-event model; holds the shared parameters only.
 
     Parameters
@@ -73,7 +74,7 @@ class BehaviourLSTM(nn.Module):
         load_vector(self, initial_parameters(config, seed))
 
     def loss_per_user(
-        self, batch: NextEvents, items: ItemMatrix, negatives: Tensor | None = None
+        self, batch: NextEvents, items: ItemMatrix, negatives: Tensor | None = None, /
     ) -> Tensor:
         """Mean loss of each user over that user's events, as DP-SGD needs it.
 

@@ -40,6 +40,7 @@ from shared.models.content_parameters import initial_content
 from shared.models.item_matrix import ItemMatrix, SeenItems
 from shared.models.layers import Linear
 from shared.models.losses import next_item_loss
+from shared.models.per_user import PerUserModel
 from shared.models.torch_parameters import load_vector
 
 _LOG_VARIANCE = (-6.0, 4.0)
@@ -147,7 +148,7 @@ class Perceptron(nn.Module):
         return self.last.frozen(F.silu(self.second.frozen(F.silu(self.first.frozen(x)))))
 
 
-class ContentVAEGAN(nn.Module):
+class ContentVAEGAN(PerUserModel[Profiles]):
     """Encoder, generator and discriminator.
 
     Parameters
@@ -172,6 +173,7 @@ class ContentVAEGAN(nn.Module):
         profiles: Profiles,
         items: ItemMatrix,
         negatives: Tensor | None = None,
+        /,
         draws: Draws | None = None,
     ) -> Tensor:
         """One loss per user over all three networks, as one mechanism needs it.

@@ -10,7 +10,8 @@ import numpy as np
 from clients.charge import charge_of
 from clients.data.dataset import Histories
 from clients.training.batches import TrainingSet
-from clients.training.local import LocalTrainer, Protection, StepTerms
+from clients.training.local import Protection, StepTerms, Trainer
+from shared.models.behaviour import BehaviourLSTM
 from shared.models.parameters import Float32s
 from shared.plan import Partner
 from simulations.attacks.errors import TooFewToAttackError
@@ -122,8 +123,8 @@ class _Trials:
                 clipping_norm=plan.privacy.clipping_norm,
                 noise_multiplier=charge.mechanisms[0].noise_multiplier,
             )
-        trainer = LocalTrainer(
-            world.model,
+        trainer = Trainer(
+            BehaviourLSTM(world.model),
             TrainingSet(batch, world.model.history_length),
             world.items(partner.id - 1),
             StepTerms(

@@ -22,7 +22,8 @@ import torch
 from clients.data.dataset import Histories
 from clients.node_data import TrainingData
 from clients.training.batches import TrainingSet
-from clients.training.local import LocalTrainer, StepTerms
+from clients.training.local import StepTerms, Trainer
+from shared.models.behaviour import BehaviourLSTM
 from shared.models.item_matrix import ItemMatrix
 from shared.models.parameters import Float32s
 from shared.plan import TrainingPlan
@@ -64,8 +65,8 @@ class BoostedParty:
     def __init__(self, plan: TrainingPlan, data: TrainingData, norm: float | None) -> None:
         examples = TrainingSet(data.histories, plan.model.history_length)
         batch = min(plan.local.batch_users, examples.users)
-        self._trainer = LocalTrainer(
-            plan.model,
+        self._trainer = Trainer(
+            BehaviourLSTM(plan.model),
             examples,
             ItemMatrix(vectors=torch.from_numpy(data.vectors)),
             StepTerms(

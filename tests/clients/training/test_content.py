@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from clients.training import content_health as content_health_module
-from clients.training.content import ContentTrainer
 from clients.training.content_health import ContentHealth, content_health
 from clients.training.errors import PrivateBiasError, UnknownItemError
-from clients.training.local import Protection, StepTerms
+from clients.training.local import Protection, StepTerms, Trainer
 from clients.training.profiles import ProfileSet
 from shared.models.config import ContentConfig
 from shared.models.content_parameters import initial_content
+from shared.models.content_vae_gan import ContentVAEGAN
 from shared.models.item_matrix import ItemMatrix
 from tests.clients.training.worlds import cyclic_platform, histories_of, item_vectors_of
 
@@ -31,7 +31,7 @@ def health(parameters: np.ndarray) -> ContentHealth:
 
 @pytest.mark.parametrize("protection", [None, SOFT])
 def test_the_update_makes_what_followed_likelier(protection: Protection | None) -> None:
-    trainer = ContentTrainer(CONFIG, EXAMPLES, ITEMS, TERMS, protection)
+    trainer = Trainer(ContentVAEGAN(CONFIG), EXAMPLES, ITEMS, TERMS, protection)
     after = START + trainer.run(START, steps=60)
     assert health(after).reconstruction < health(START).reconstruction - 0.2
 
@@ -39,19 +39,19 @@ def test_the_update_makes_what_followed_likelier(protection: Protection | None) 
 def test_biases_are_refused_in_private_steps() -> None:
     biased = ItemMatrix(vectors=ITEMS.vectors, bias=torch.zeros(30))
     with pytest.raises(PrivateBiasError):
-        ContentTrainer(CONFIG, EXAMPLES, biased, TERMS, SOFT)
+        Trainer(ContentVAEGAN(CONFIG), EXAMPLES, biased, TERMS, SOFT)
 
 
 def test_an_item_outside_the_catalogue_is_named() -> None:
     examples = ProfileSet(histories_of([1, 30]), ITEMS.vectors, CONFIG)
     with pytest.raises(UnknownItemError, match="item 30 in a catalogue of 30"):
-        ContentTrainer(CONFIG, examples, ITEMS, TERMS, None)
+        Trainer(ContentVAEGAN(CONFIG), examples, ITEMS, TERMS, None)
 
 
 def test_a_collapsed_posterior_is_said() -> None:
     """A divergence that costs too much pushes every user's posterior to the prior."""
     config = CONFIG.model_copy(update={"kl_weight": 30.0})
-    trainer = ContentTrainer(config, EXAMPLES, ITEMS, TERMS, None)
+    trainer = Trainer(ContentVAEGAN(config), EXAMPLES, ITEMS, TERMS, None)
     found = health(START + trainer.run(START, steps=60))
     assert found.collapsed
     assert "collapse" in found.sentences()[0]
@@ -59,7 +59,7 @@ def test_a_collapsed_posterior_is_said() -> None:
 
 def test_a_latent_that_moves_with_the_user_is_no_collapse() -> None:
     config = CONFIG.model_copy(update={"kl_weight": 0.0})
-    trainer = ContentTrainer(config, EXAMPLES, ITEMS, TERMS, None)
+    trainer = Trainer(ContentVAEGAN(config), EXAMPLES, ITEMS, TERMS, None)
     found = health(START + trainer.run(START, steps=60))
     assert not found.collapsed
     assert found.reconstruction < found.without_latent

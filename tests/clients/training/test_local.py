@@ -8,11 +8,12 @@ import torch
 
 from clients.training.batches import TrainingSet
 from clients.training.errors import PrivateBiasError, UnknownItemError
-from clients.training.local import LocalTrainer, Protection, StepTerms
+from clients.training.local import Protection, StepTerms, Trainer
 from shared.models.behaviour import BehaviourLSTM
 from shared.models.behaviour_parameters import initial_parameters
 from shared.models.errors import ParameterVectorError
 from shared.models.item_matrix import ItemMatrix
+from shared.models.sequences import NextEvents
 from shared.models.torch_parameters import load_vector
 from shared.privacy.errors import InvalidMechanismError
 from tests.clients.training.worlds import CONFIG, cyclic_platform, histories_of, item_vectors_of
@@ -25,8 +26,8 @@ TERMS = StepTerms(learning_rate=0.03, sample_rate=0.5, expected_batch_size=40)
 SOFT = Protection(clipping_norm=0.5, noise_multiplier=0.1)
 
 
-def trainer(protection: Protection | None, terms: StepTerms = TERMS) -> LocalTrainer:
-    return LocalTrainer(CONFIG, EXAMPLES, ITEMS, terms, protection)
+def trainer(protection: Protection | None, terms: StepTerms = TERMS) -> Trainer[NextEvents]:
+    return Trainer(BehaviourLSTM(CONFIG), EXAMPLES, ITEMS, terms, protection)
 
 
 def loss_of(parameters: np.ndarray) -> float:
@@ -57,21 +58,21 @@ def test_strong_noise_drowns_the_gradient() -> None:
 
 def test_biases_are_refused_in_private_steps_only() -> None:
     biased = ItemMatrix(vectors=ITEMS.vectors, bias=torch.zeros(30))
-    LocalTrainer(CONFIG, EXAMPLES, biased, TERMS, None)
+    Trainer(BehaviourLSTM(CONFIG), EXAMPLES, biased, TERMS, None)
     with pytest.raises(PrivateBiasError):
-        LocalTrainer(CONFIG, EXAMPLES, biased, TERMS, SOFT)
+        Trainer(BehaviourLSTM(CONFIG), EXAMPLES, biased, TERMS, SOFT)
 
 
 def test_trainable_items_are_refused_in_private_steps() -> None:
     vectors = ITEMS.vectors.clone().requires_grad_()
     with pytest.raises(PrivateBiasError):
-        LocalTrainer(CONFIG, EXAMPLES, ItemMatrix(vectors=vectors), TERMS, SOFT)
+        Trainer(BehaviourLSTM(CONFIG), EXAMPLES, ItemMatrix(vectors=vectors), TERMS, SOFT)
 
 
 def test_an_item_outside_the_catalogue_is_named() -> None:
     examples = TrainingSet(histories_of([1, 30]), CONFIG.history_length)
     with pytest.raises(UnknownItemError, match="item 30 in a catalogue of 30"):
-        LocalTrainer(CONFIG, examples, ITEMS, TERMS, None)
+        Trainer(BehaviourLSTM(CONFIG), examples, ITEMS, TERMS, None)
 
 
 def test_parameters_of_another_shape_are_refused() -> None:
@@ -121,10 +122,10 @@ def test_moments_of_a_new_trainer_are_none() -> None:
 
 def test_a_platform_without_users_sends_noise_alone() -> None:
     empty = TrainingSet(histories_of(), CONFIG.history_length)
-    update = LocalTrainer(CONFIG, empty, ITEMS, TERMS, SOFT).run(START, 2)
+    update = Trainer(BehaviourLSTM(CONFIG), empty, ITEMS, TERMS, SOFT).run(START, 2)
     assert np.isfinite(update).all()
     assert update.any()
-    assert not LocalTrainer(CONFIG, empty, ITEMS, TERMS, None).run(START, 2).any()
+    assert not Trainer(BehaviourLSTM(CONFIG), empty, ITEMS, TERMS, None).run(START, 2).any()
 
 
 def test_large_catalogues_are_sampled() -> None:
@@ -136,9 +137,9 @@ def test_large_catalogues_are_sampled() -> None:
 BANDED = Protection(clipping_norm=0.5, noise_multiplier=0.1, coefficients=(0.8, 0.6))
 
 
-def banded() -> LocalTrainer:
+def banded() -> Trainer[NextEvents]:
     groups = np.arange(EXAMPLES.users) % 2
-    return LocalTrainer(CONFIG, EXAMPLES, ITEMS, TERMS, BANDED, groups=groups)
+    return Trainer(BehaviourLSTM(CONFIG), EXAMPLES, ITEMS, TERMS, BANDED, groups=groups)
 
 
 def test_banded_noise_survives_a_restart_and_an_interruption() -> None:
