@@ -25,7 +25,7 @@ from clients.commands.rotate_key import rotate_key
 from clients.commands.serve import serve
 from clients.commands.start import start
 from clients.commands.train import train
-from shared.command_line import run_command
+from shared.command_line import Version, run_command
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,7 +36,7 @@ app = typer.Typer(
 
 
 @app.callback()
-def node() -> None:
+def node(version: Version = False) -> None:
     """A platform's node."""
 
 

@@ -20,7 +20,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from clients.identity import public_bytes
-from shared.errors import FederationError
+from shared.errors import FederationError, in_words
 from shared.files import write_atomically
 from shared.hashing import digest
 from shared.privacy.errors import LedgerCorruptError
@@ -114,7 +114,8 @@ class ReceiptLog:
                 epsilon = entries[-1].get("epsilon") if sent.epsilon is None else sent.epsilon
                 self._append({"kind": "sent", **_fields(sent), "epsilon": epsilon, "again": again})
         except (OSError, LedgerCorruptError) as error:
-            raise ReceiptLogError(type(error).__name__, where=str(self.path)) from error
+            found = in_words(error, "the log was altered or is damaged")
+            raise ReceiptLogError(found, where=str(self.path)) from error
 
     def entries(self) -> tuple[Entry, ...]:
         """All lines, the opening one included.

@@ -26,7 +26,7 @@ from clients.home import NodeHome
 from clients.policy import read_policy
 from clients.released_statistics import ReleasedStatistics
 from shared.documents import check_signature, read_document, read_values
-from shared.errors import FederationError
+from shared.errors import FederationError, in_words
 from shared.files import write_atomically, write_json
 from shared.plan import TrainingPlan
 from shared.release_card import (
@@ -128,7 +128,7 @@ class ReleaseShelf:
         try:
             model = load_file(path)["model"]
         except (OSError, KeyError, SafetensorError) as error:
-            raise DamagedReleaseError(type(error).__name__, where=str(path)) from error
+            raise DamagedReleaseError(in_words(error, "is damaged"), where=str(path)) from error
         if model.dtype != np.float32 or model_digest(model) != release.card.model:
             raise DamagedReleaseError("another model", where=str(path))
         return model
@@ -144,7 +144,7 @@ class ReleaseShelf:
         try:
             kept = load_file(path)
         except (OSError, SafetensorError) as error:
-            raise DamagedReleaseError(type(error).__name__, where=str(path)) from error
+            raise DamagedReleaseError(in_words(error, "is damaged"), where=str(path)) from error
         counts = kept.get("counts", empty_counts(plan))
         if counts.shape != empty_counts(plan).shape or not _names(release.card, plan, counts):
             raise DamagedReleaseError("other statistics", where=str(path))

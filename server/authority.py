@@ -17,7 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from server.home import CoordinatorHome
 from shared.credentials import common_name, create_transport_key, load_transport_key
-from shared.errors import ConfigError
+from shared.errors import ConfigError, in_words
 from shared.files import write_atomically
 
 ROOT_DAYS = 3650
@@ -70,7 +70,9 @@ def read_authority(home: CoordinatorHome) -> x509.Certificate:
     try:
         return x509.load_pem_x509_certificate(home.authority.read_bytes())
     except (OSError, ValueError) as error:
-        raise AuthorityError(type(error).__name__, where=str(home.authority)) from error
+        raise AuthorityError(
+            in_words(error, "is no certificate"), where=str(home.authority)
+        ) from error
 
 
 def _end_entity(

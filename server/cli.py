@@ -13,7 +13,7 @@ from server.commands.resume import resume
 from server.commands.revoke import revoke
 from server.commands.start import start
 from server.commands.status import rounds, status
-from shared.command_line import run_command
+from shared.command_line import Version, run_command
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -21,6 +21,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="The coordinator of a federation.",
 )
+
+
+@app.callback()
+def coordinator(version: Version = False) -> None:
+    """The coordinator of a federation."""
+
+
 for command in (init, invite, approve, revoke, articles, start, status, rounds, resume):
     app.command()(command)
 app.add_typer(releases, name="releases")

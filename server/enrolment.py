@@ -177,5 +177,11 @@ def _known(partners: PartnersFile, request: JoinRequest) -> AdmittedPartner | No
 
 
 def _compare(request: JoinRequest, fingerprint: str) -> None:
+    if not fingerprint:
+        raise FingerprintMismatchError(
+            "a partner that is new here is not admitted without its fingerprint",
+            where=request.partner,
+            remedy="let the partner read its fingerprint out to you, and give it as --fingerprint",
+        )
     if not same_fingerprint(request.fingerprint(), fingerprint):
         raise FingerprintMismatchError("not the fingerprint of this request", where=request.partner)

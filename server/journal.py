@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from server.exchange import StageReplies
-from shared.errors import FederationError
+from shared.errors import FederationError, in_words
 from shared.files import sync_directory, write_atomically
 from shared.wire import Parcel
 
@@ -75,7 +75,7 @@ class Journal:
                 facts = file.metadata() or {}
                 failures = json.loads(facts["failures"])
         except (OSError, SafetensorError, KeyError, ValueError) as error:
-            raise JournalError(type(error).__name__, where=str(path)) from error
+            raise JournalError(in_words(error, "is no recorded stage"), where=str(path)) from error
         if facts.get("format", FORMAT) != FORMAT:
             raise JournalError(f"format {facts['format']!r}, here {FORMAT}", where=str(path))
         bodies = {int(n.split(".")[1]): t for n, t in tensors.items() if n.startswith("body.")}

@@ -81,7 +81,9 @@ class PartnersFile(StrictModel):
         """
         found = next((p for p in self.active() if p.name == name), None)
         if found is None:
-            raise UnknownPartnerError(f"no partner {name!r}")
+            gone = any(p.name == name for p in self.partners)
+            problem = f"partner {name!r} was revoked" if gone else f"no partner {name!r}"
+            raise UnknownPartnerError(problem)
         return found
 
     def admitted(self, serial: str) -> AdmittedPartner | None:

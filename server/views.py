@@ -38,7 +38,7 @@ def status_view(home: CoordinatorHome) -> dict[str, Any]:
         "partners": [
             {
                 "name": p.name,
-                "online": p.name in online,
+                "online": p.name in online and not p.revoked,
                 "declared_users": p.declared_users,
                 "certificate_days_left": (p.certificates[-1].expires - datetime.now(UTC)).days,
                 "revoked": p.revoked,

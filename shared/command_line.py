@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 import sys
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 
-from shared.errors import IsthmusError, PathError
+from shared import __version__
+from shared.errors import IsthmusError, PathError, in_words
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"isthmus {__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option(
+        "--version",
+        callback=_show_version,
+        is_eager=True,
+        help="Show the release; all parties of a federation should run the same.",
+    ),
+]
+"""Option of each of the three commands."""
 
 REFUSED = 2
 """Exit code of a command that a known error ended."""
@@ -27,7 +46,7 @@ def run_command(app: typer.Typer) -> None:
     except OSError as error:
         if error.filename is None:
             raise
-        _refuse(PathError((error.strerror or "refused").lower(), where=str(error.filename)))
+        _refuse(PathError(in_words(error, "refused"), where=str(error.filename)))
 
 
 def _refuse(error: IsthmusError) -> NoReturn:

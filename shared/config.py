@@ -15,7 +15,13 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from shared.errors import ConfigError, InvalidValueError, UnknownKeyError, UnreadableConfigError
+from shared.errors import (
+    ConfigError,
+    InvalidValueError,
+    UnknownKeyError,
+    UnreadableConfigError,
+    in_words,
+)
 
 
 class StrictModel(BaseModel):
@@ -75,8 +81,7 @@ def read_json_object(path: Path) -> dict[str, Any]:
 
 
 def _unreadable(path: Path, error: OSError | ValueError) -> UnreadableConfigError:
-    reason = (error.strerror or "") if isinstance(error, OSError) else ""
-    return UnreadableConfigError(reason.lower() or str(error), where=str(path))
+    return UnreadableConfigError(in_words(error, str(error)), where=str(path))
 
 
 def _translated(model: type[StrictModel], error: ValidationError, where: str) -> ConfigError:

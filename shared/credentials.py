@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
-from shared.errors import ConfigError
+from shared.errors import ConfigError, in_words
 from shared.files import write_atomically
 from shared.hashing import digest
 
@@ -53,7 +53,7 @@ def load_transport_key(path: Path) -> ec.EllipticCurvePrivateKey:
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)
     except (OSError, ValueError, TypeError) as error:
-        raise TransportKeyError(type(error).__name__, where=str(path)) from error
+        raise TransportKeyError(in_words(error, "is no private key"), where=str(path)) from error
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise TransportKeyError("not an elliptic-curve key", where=str(path))
     return key

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from pydantic import Field
 
 from shared.config import StrictModel, parse
-from shared.errors import FederationError
+from shared.errors import FederationError, in_words
 from shared.files import write_atomically
 from shared.hashing import digest
 
@@ -89,8 +89,8 @@ def read_values(path: Path, max_bytes: int = MAX_DOCUMENT_BYTES) -> dict[str, An
         raw = path.read_bytes()
         values = json.loads(raw) if len(raw) <= max_bytes else None
     except OSError as error:
-        reason = f"cannot be read: {(error.strerror or '').lower()}"
-        raise DocumentError(reason, where=str(path), remedy="check the path") from error
+        problem = f"cannot be read: {in_words(error, 'refused')}"
+        raise DocumentError(problem, where=str(path), remedy="check the path") from error
     except ValueError as error:
         raise DocumentError("is no JSON", where=str(path)) from error
     if not isinstance(values, dict):

@@ -54,6 +54,15 @@ class IsthmusError(Exception):
         return f"[{self.code}] {self.problem}{place}{remedy}"
 
 
+def in_words(error: Exception, otherwise: str) -> str:
+    """What the operating system says of an error, in words; `otherwise` where it says nothing.
+
+    For messages: people are told "permission denied", not the name of a class or a number.
+    """
+    said = error.strerror if isinstance(error, OSError) else None
+    return said.lower() if said else otherwise
+
+
 class ConfigError(IsthmusError):
     """A configuration file, recipe or option cannot be used."""
 

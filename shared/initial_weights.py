@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from shared.config import StrictModel
-from shared.errors import ModelError
+from shared.errors import ModelError, in_words
 from shared.files import write_atomically
 from shared.hashing import Digest
 from shared.models.parameters import Float32s, ParameterSchema
@@ -68,6 +68,7 @@ def read_initial(folder: Path, plan: TrainingPlan) -> Float32s | None:
     try:
         vector = np.asarray(load_file(path)["parameters"])
     except (OSError, KeyError, SafetensorError) as error:
-        raise InitialWeightsError(f"no weights: {type(error).__name__}", where=str(path)) from error
+        problem = f"no weights: {in_words(error, 'the file is missing or damaged')}"
+        raise InitialWeightsError(problem, where=str(path)) from error
     plan.check_initial(vector)
     return vector

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from shared.command_line import run_command
+from shared.command_line import Version, run_command
 from simulations.recipe import load_recipe, shipped_recipes
 
 app = typer.Typer(
@@ -35,6 +35,11 @@ class Engine(StrEnum):
 
     grid = "grid"
     ray = "ray"
+
+
+@app.callback()
+def lab(version: Version = False) -> None:
+    """Federated cross-platform recommendation as an experiment on one machine."""
 
 
 @app.command()

@@ -14,7 +14,7 @@ from typing import Annotated, Final, Literal, get_args
 from pydantic import Field, FiniteFloat, NonNegativeInt
 
 from shared.config import Model, StrictModel, parse
-from shared.errors import ConfigError, LabError
+from shared.errors import ConfigError, LabError, in_words
 from shared.files import read_json, write_json
 
 SCHEMA: Final = 1
@@ -250,7 +250,7 @@ def read_schema(model: type[Model], path: Path, schema: int) -> Model:
     try:
         values = read_json(path)
     except (OSError, ValueError) as error:
-        raise UnreadableResultsError(f"no results: {error}", where=str(path)) from error
+        raise UnreadableResultsError(in_words(error, "is no JSON"), where=str(path)) from error
     if not isinstance(values, dict) or values.get("schema") != schema:
         found = values.get("schema") if isinstance(values, dict) else type(values).__name__
         raise OtherSchemaError(f"schema {found!r}, expected {schema}", where=str(path))

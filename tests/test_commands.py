@@ -17,6 +17,7 @@ from clients.policy import NotJoinedError
 from server.cli import app as coordinator_app
 from server.enrolment import create_coordinator
 from server.home import CoordinatorHome, NoCoordinatorError
+from shared import __version__
 from shared.errors import InvalidValueError, IsthmusError, UnreadableConfigError
 from simulations.cli import app as lab_app
 
@@ -58,6 +59,11 @@ def test_the_help_of_a_command_describes_each_of_its_arguments_and_options(
         assert " ".join(told.split()) in " ".join(shown.replace("│", " ").split())
 
 
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_program_says_which_release_it_is(program: str) -> None:
+    assert call(PROGRAMS[program], "--version") == (0, f"isthmus {__version__}\n")
+
+
 NODE_CALLS = [
     "doctor",
     "ingest",
@@ -71,6 +77,8 @@ NODE_CALLS = [
     "privacy",
     "receipts",
     "pin other " + 64 * "a",
+    "join invitation.json --fingerprint 0A1B --declared-users 9",
+    "join --renew",
     "start",
     "plan",
     "approve --by-policy",

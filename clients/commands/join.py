@@ -25,7 +25,7 @@ def join(
     from clients import enrolment
     from clients.home import NodeHome
 
-    node = NodeHome(home)
+    node = NodeHome.existing(home)  # a mistyped one would become another node, with other keys
     if renew:
         request, path = enrolment.renew(node)
         typer.echo(f"Send this file to the coordinator: {path}")

@@ -17,6 +17,7 @@ def serve(
     """Serve recommendations over HTTP until SIGTERM; SIGHUP takes over new data and a new model."""
     import torch
 
+    from clients.data.store import NodeStore
     from clients.home import NodeHome
     from clients.lifecycle.erasure import forget
     from clients.metrics import NodeCollector
@@ -34,21 +35,22 @@ def serve(
     chosen = {n: v for n, v in (("host", host), ("port", port)) if v is not None}
     values = config.serving.model_dump() | chosen
     serving = parse(ServingConfig, values, where="options of serve")
-    service = open_service(node, config)
-    keys = ApiKeys(key_file(node))
-    if not keys.all():
-        typer.echo("no API keys yet: isthmus-node keys add NAME --role serve", err=True)
-    if service.problem is not None:
-        typer.echo(f"only fallbacks: {service.problem}", err=True)
-    application = make_application(
-        service,
-        keys,
-        lambda user: forget(node, service.store, user),
-        language=config.text.language,
-        started=swap_on_hangup,
-        collectors=[NodeCollector(node)],
-    )
-    listening = bound(serving)
-    address, number = listening.getsockname()[:2]
-    typer.echo(f"serving on http://{address}:{number}")
-    run_server(application, listening, serving)
+    with NodeStore(node).served():
+        service = open_service(node, config)
+        keys = ApiKeys(key_file(node))
+        if not keys.all():
+            typer.echo("no API keys yet: isthmus-node keys add NAME --role serve", err=True)
+        if service.problem is not None:
+            typer.echo(f"only fallbacks: {service.problem}", err=True)
+        application = make_application(
+            service,
+            keys,
+            lambda user: forget(node, service.store, user),
+            language=config.text.language,
+            started=swap_on_hangup,
+            collectors=[NodeCollector(node)],
+        )
+        listening = bound(serving)
+        address, number = listening.getsockname()[:2]
+        typer.echo(f"serving on http://{address}:{number}")
+        run_server(application, listening, serving)

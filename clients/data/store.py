@@ -5,6 +5,7 @@
     HOME/store/current.json              which snapshot is in use
     HOME/store/snapshot-7/               catalogue, users, events, manifest
     HOME/store/state.db                  live events, reactions, opt-outs
+    HOME/store/lock, served              held by a command that changes the store; by services
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 
 from clients.data.codes import normal_id
 from clients.data.dataset import Catalogue, Histories
@@ -26,10 +28,20 @@ from clients.data.merging import with_live_events, without_users
 from clients.data.pseudonyms import PseudonymKey
 from clients.data.snapshot import Snapshot
 from clients.data.state import NodeState
-from clients.data.store_errors import LiveRowError, NoSnapshotError, OtherKeyError, StoreBusyError
+from clients.data.store_errors import (
+    LiveRowError,
+    NoSnapshotError,
+    OtherKeyError,
+    ServedError,
+    StoreBusyError,
+)
 from clients.home import NodeHome
 from clients.ranking.request import FEEDBACK_KINDS
 from shared.contract import EVENT_TYPES
+from shared.errors import DataError
+
+SERVED: Final = "served"
+"""Lock file of the services that hold the pseudonym key in memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,17 +213,34 @@ class NodeStore:
         ------
         StoreBusyError
         """
-        self._home.store.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(self._home.store / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        busy = StoreBusyError("another command is at work", where=str(self._home.store))
+        with self._locked("lock", fcntl.LOCK_EX, busy):
             yield
-        except BlockingIOError as error:
-            raise StoreBusyError(
-                "another command is at work", where=str(self._home.store)
-            ) from error
-        finally:
-            os.close(descriptor)
+
+    @contextmanager
+    def served(self) -> Iterator[None]:
+        """For as long as a service holds the pseudonym key in memory; several services may.
+
+        Raises
+        ------
+        StoreBusyError
+            The key is being changed.
+        """
+        busy = StoreBusyError("the pseudonym key is being changed", where=str(self._home.store))
+        with self._locked(SERVED, fcntl.LOCK_SH, busy):
+            yield
+
+    @contextmanager
+    def unserved(self) -> Iterator[None]:
+        """While no service runs and none may start: it would go on with the former key.
+
+        Raises
+        ------
+        ServedError
+        """
+        running = ServedError("isthmus-node serve is running", where=str(self._home.root))
+        with self._locked(SERVED, fcntl.LOCK_EX, running):
+            yield
 
     def require_settled_key(self) -> None:
         """Insist that no change of the pseudonym key is under way.
@@ -229,6 +258,20 @@ class NodeStore:
             return Snapshot(self._home.store)
         except NoSnapshotError:
             return None
+
+    @contextmanager
+    def _locked(self, name: str, how: int, refusal: DataError) -> Iterator[None]:
+        """Hold a lock file of the store; the kernel releases it when the process is gone."""
+        self._home.store.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(self._home.store / name, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            try:
+                fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise refusal from error
+            yield
+        finally:
+            os.close(descriptor)
 
     def _snapshot(self) -> Snapshot:
         snapshot = Snapshot(self._home.store)

@@ -9,7 +9,8 @@
     ├── NewerStateError        DATA-203
     ├── StoreBusyError         DATA-204
     ├── OtherKeyError          DATA-205
-    └── LiveRowError           DATA-206
+    ├── LiveRowError           DATA-206
+    └── ServedError            DATA-209
 """
 
 from __future__ import annotations
@@ -63,3 +64,10 @@ class LiveRowError(DataError):
     """A live event or reaction that the contract does not allow."""
 
     code = "DATA-206"
+
+
+class ServedError(DataError):
+    """The pseudonym key cannot be changed while a service goes on with the present one."""
+
+    code = "DATA-209"
+    default_remedy = "stop isthmus-node serve, change the key, start it again"

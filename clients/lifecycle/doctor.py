@@ -20,7 +20,7 @@ from clients.data.origins import open_origin
 from clients.data.pseudonyms import PseudonymKey
 from clients.data.snapshot import Snapshot
 from clients.data.state import NodeState
-from clients.data.store import NodeStore
+from clients.data.store import NodeStore, next_key_file
 from clients.data.store_errors import NoSnapshotError
 from clients.home import NodeHome
 from clients.lifecycle.findings import (
@@ -38,7 +38,7 @@ from clients.lifecycle.findings import (
 )
 from clients.network_home import NetworkHome
 from clients.node_config import NodeConfig
-from shared.errors import IsthmusError
+from shared.errors import IsthmusError, in_words
 from shared.keyfile import load_identity, public_bytes
 
 RELEASED: Final = 1_760_000_000.0
@@ -100,18 +100,12 @@ class Doctor:
         return f"{free / 2**30:.0f} GiB free"
 
     def _modes(self) -> str:
-        private = [
-            self.home.identity,
-            self.home.pseudonym_key,
-            *_files(self.home.store),
-            *_files(self.home.serving_keys),
-            *NetworkHome.of(self.home).root.glob("*key*"),
-        ]
-        there = [path for path in private if path.exists()]
+        there = [path for path in _private_files(self.home) if path.exists()]
         bad = [path for path in there if path.stat().st_mode & 0o077]
         if bad:
             raise ModeTroubleError(
-                f"{len(bad)} files, the first with others' access", where=str(bad[0])
+                f"other accounts can open {len(bad)} of {len(there)} private files",
+                where=str(bad[0]),
             )
         return f"{len(there)} private files"
 
@@ -231,6 +225,26 @@ def _finding(name: str, check: Callable[[], str | None]) -> Finding:
     return Finding(check=name, severity="good", text=text)
 
 
+def _private_files(home: NodeHome) -> list[Path]:
+    """Secrets, what is about users, and what limits the node: others' hands must be off it all."""
+    network = NetworkHome.of(home)
+    secret = [home.identity, home.pseudonym_key, next_key_file(home), home.article_key]
+    limits = [home.config, home.policy]
+    kept = [one for log in (home.ledger, home.receipts) for one in home.root.glob(f"{log.name}*")]
+    folders = [home.store, home.serving_keys, home.reports, home.erasures, home.approvals]
+    folders += [home.locks, home.models]
+    inside = [path for folder in folders for path in _files(folder)]
+    return [
+        *secret,
+        *limits,
+        *kept,
+        home.training,
+        *inside,
+        *network.root.glob("*key*"),
+        network.executor_secret,
+    ]
+
+
 def _files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else []
 
@@ -243,4 +257,5 @@ def _reach(host: str, port: int, trouble: type[TroubleError]) -> None:
     try:
         socket.create_connection((host.strip("[]"), port), timeout=PATIENCE).close()
     except OSError as error:
-        raise trouble(f"{host}:{port}: {type(error).__name__}") from error
+        found = in_words(error, f"no answer within {PATIENCE:.0f} s")
+        raise trouble(f"{host}:{port}: {found}") from error

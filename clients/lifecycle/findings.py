@@ -33,7 +33,7 @@ class DiskTroubleError(TroubleError):
 
 
 class ModeTroubleError(TroubleError):
-    """Files of the node can be read by other accounts."""
+    """Private files of the node can be read or changed by other accounts."""
 
     code = "CFG-113"
     default_remedy = "chmod -R go-rwx on the node's directory; if others had access, rotate keys"

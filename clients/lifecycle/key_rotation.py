@@ -74,14 +74,20 @@ def rotate_key(
 ) -> Rotation:
     """Change the pseudonym key of a node whose service is stopped.
 
+    A service has the key in memory: it would go on to store live events, reactions and opt-outs
+    under pseudonyms that nobody can match any more. Rounds of a federation read the store anew
+    each time and are refused while the key changes, so the node may stay connected.
+
     Raises
     ------
+    ServedError
+        A service is running; nothing was changed.
     LostOptOutsError
         Nothing was changed.
     DataError
         Run it again.
     """
-    with store.changing():
+    with store.unserved(), store.changing():
         old, (new, fresh) = PseudonymKey.load(home.pseudonym_key), _next_key(home)
         ingestion = NodeIngestion.of(home, config.name, config.data, key=new)
         try:

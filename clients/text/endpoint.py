@@ -20,7 +20,7 @@ from clients.text.config import EndpointConfig
 from clients.text.errors import EndpointNotAllowedError, TextFailedError, TextTooLateError
 from clients.text.model import Assignment
 from clients.text.prompts import chat
-from shared.errors import UnreadableConfigError
+from shared.errors import UnreadableConfigError, in_words
 
 LARGEST_ANSWER: Final = 64 << 10
 MOST_TOKENS: Final = 120
@@ -135,7 +135,7 @@ def _key(file: str) -> str:
         return Path(file).read_text(encoding="utf-8").strip() if file else ""
     except (OSError, UnicodeDecodeError) as error:
         where = f"[text.endpoint] api_key_file = {file!r}"
-        raise UnreadableConfigError(type(error).__name__, where=where) from None
+        raise UnreadableConfigError(in_words(error, "is no text"), where=where) from None
 
 
 def _loopback(host: str) -> bool:

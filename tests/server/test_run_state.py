@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from server.run_state import (
 )
 from server.views import releases_view, rounds_view, status_view
 from shared.errors import ConfigError
+from shared.files import write_json
 from shared.keyfile import load_identity, public_bytes
 from shared.plan import read_plan
 from shared.protocol import ProtocolMismatchError
@@ -110,6 +112,23 @@ def test_the_views_of_a_coordinator_that_has_not_started(home: CoordinatorHome) 
     assert (view["running"], view["run"]["state"]) == (False, "waiting")
     assert [p["name"] for p in view["partners"]] == ["a", "b", "c"]
     assert rounds_view(home, plan.run_id) == releases_view(home) == []
+
+
+def test_status_keeps_a_partner_that_was_revoked_apart_from_its_successor(
+    home: CoordinatorHome, tmp_path: Path
+) -> None:
+    revoke(home, "b")
+    with pytest.raises(UnknownPartnerError, match="'b' was revoked"):
+        revoke(home, "b")
+    admitted_node(home, tmp_path / "again", "b")
+    write_json(home.status, {"pid": 1, "time": time.time(), "online": ["a", "b"]})
+    rows = [(p["name"], p["online"], p["revoked"]) for p in status_view(home)["partners"]]
+    assert rows == [
+        ("a", True, False),
+        ("b", False, True),
+        ("c", False, False),
+        ("b", True, False),
+    ]
 
 
 def test_a_plan_names_no_partner_whose_node_is_too_old(home: CoordinatorHome) -> None:

@@ -41,10 +41,10 @@ def test_other_weights_a_damaged_file_or_none_are_refused(tmp_path: Path) -> Non
     with pytest.raises(InitialWeightsError, match=other):
         read_initial(tmp_path, plan)
     named.write_bytes(b"nothing")
-    with pytest.raises(InitialWeightsError, match="SafetensorError"):
+    with pytest.raises(InitialWeightsError, match="missing or damaged"):
         read_initial(tmp_path, plan)
     named.unlink()
-    with pytest.raises(InitialWeightsError, match="FileNotFoundError"):
+    with pytest.raises(InitialWeightsError, match=r"no such file|missing or damaged"):
         read_initial(tmp_path, plan)
     with pytest.raises(InitialWeightsError, match="none are given"):
         GlobalModel(plan, tmp_path / "state.safetensors")

@@ -87,12 +87,12 @@ def test_content_that_is_not_of_the_schema_is_refused_by_name(
 @pytest.mark.parametrize("text", ["", "{", "[1", "\udcff"])
 def test_a_file_that_is_not_json_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "results.json").write_bytes(text.encode(errors="surrogateescape"))
-    with pytest.raises(UnreadableResultsError):
+    with pytest.raises(UnreadableResultsError, match="is no JSON"):
         read_results(tmp_path)
 
 
-def test_a_directory_without_results_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UnreadableResultsError):
+def test_a_directory_without_results_is_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableResultsError, match=r"\] no such file or directory \("):
         read_results(tmp_path)
 
 

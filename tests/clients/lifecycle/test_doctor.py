@@ -1,5 +1,6 @@
 """The doctor names what is wrong, with code and remedy, whatever else is, and changes nothing."""
 
+import re
 import socket
 import time
 from datetime import UTC, datetime, timedelta
@@ -65,6 +66,22 @@ def test_one_trouble_hides_no_other(tmp_path: Path) -> None:
     assert all(f.code and f.remedy for f in found.values() if f.check == "file modes")
 
 
+@pytest.mark.parametrize(
+    "name", ["policy.json", "ledger.jsonl.head", "approvals/plan.json", "network/executor.secret"]
+)
+def test_what_others_could_read_or_change_is_named(tmp_path: Path, name: str) -> None:
+    home = shop(tmp_path)
+    path = home.root / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("{}")
+    path.chmod(0o600)
+    assert "file modes" not in problems(findings(home))
+    path.chmod(0o620)
+    found = findings(home)["file modes"]
+    assert found.code == "CFG-113"
+    assert re.search(rf"open 1 of \d+ private files \({path}\)$", found.text)
+
+
 def test_a_column_that_the_mapping_names_and_the_source_lacks(tmp_path: Path) -> None:
     home = shop(tmp_path)
     write_events(home.root, [{"user": "a", "item_id": "b", "timestamp": 1, "event": "view"}])
@@ -106,7 +123,8 @@ def test_an_endpoint_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.Mo
         port = closed.getsockname()[1]
         monkeypatch.setenv("ISTHMUS_NODE__TEXT__BACKEND", "endpoint")
         monkeypatch.setenv("ISTHMUS_NODE__TEXT__ENDPOINT__URL", f"http://127.0.0.1:{port}/v1")
-        assert problems(findings(shop(tmp_path)))["text model"] == "CFG-119"
+        found = findings(shop(tmp_path))["text model"]
+        assert (found.code, found.text) == ("CFG-119", f"127.0.0.1:{port}: connection refused")
 
 
 @pytest.mark.parametrize(

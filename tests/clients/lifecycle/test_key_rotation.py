@@ -7,7 +7,7 @@ import pytest
 import clients.lifecycle.key_rotation as module
 from clients.data.errors import TooManyRejectedError
 from clients.data.store import LiveEvent, NodeStore
-from clients.data.store_errors import OtherKeyError
+from clients.data.store_errors import OtherKeyError, ServedError, StoreBusyError
 from clients.home import NodeHome
 from clients.lifecycle.erasure import forget
 from clients.lifecycle.key_rotation import LostOptOutsError, Rotation, rotate_key
@@ -90,6 +90,24 @@ def test_an_interrupted_rotation_locks_the_store_and_goes_on(
     for use in (lambda: NodeStore(home).load(), lambda: ingest(home)):
         with pytest.raises(OtherKeyError, match="rotate-key"):
             use()
+    rotate(home)
+    check(home, former)
+
+
+def test_a_service_keeps_the_key_from_being_changed_and_the_other_way_round(tmp_path: Path) -> None:
+    home, former = with_data(tmp_path)
+    key = home.pseudonym_key.read_bytes()
+    with NodeStore(home).served(), NodeStore(home).served():
+        with pytest.raises(ServedError, match="serve is running"):
+            rotate(home)
+        ingest(home)
+    assert home.pseudonym_key.read_bytes() == key
+    with (
+        NodeStore(home).unserved(),
+        pytest.raises(StoreBusyError, match="key is being changed"),
+        NodeStore(home).served(),
+    ):
+        pass
     rotate(home)
     check(home, former)
 
