@@ -24,7 +24,7 @@ class PolicyRefusalError(FederationError):
 
 
 class UnpinnedPartnerError(FederationError):
-    """The plan names a partner whose identity key this node has not pinned."""
+    """The plan names a partner whose identity key is not the one that this node has pinned."""
 
     code = "FED-031"
 
@@ -152,7 +152,13 @@ class NodePolicy(StrictModel):
 
     def _check_partners(self, plan: TrainingPlan) -> None:
         for partner in plan.partners:
-            if self.partners.get(partner.name) != partner.identity:
+            pinned = self.partners.get(partner.name)
+            if pinned is None:
+                raise UnpinnedPartnerError(
+                    f"partner {partner.name!r} is not pinned",
+                    remedy=f"let that partner tell its key: isthmus-node pin {partner.name} KEY",
+                )
+            if pinned != partner.identity:
                 raise UnpinnedPartnerError(
                     f"the key of partner {partner.name!r} is not the pinned one",
                     remedy="compare fingerprints with that partner out of band, then pin the key",

@@ -29,8 +29,8 @@ from shared.wire import RELEASE, START, UNMASK, Parcel
 
 MAX_ATTEMPTS = 5
 GATHER_POLL_SECONDS = 0.5
-NOT_YET = ("FED-210", "FED-214")
-"""Codes of a node whose people have not approved the plan, or where rounds may not begin now."""
+NOT_YET = ("FED-031", "FED-210", "FED-214")
+"""Codes where people have not pinned a partner or approved the plan, or it is not the hour."""
 LONGEST_APPROVAL_POLL = 30.0
 """Seconds; a week of them is 20,000 small messages a node, and people see that their yes counts."""
 logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class RunFailedError(FederationError):
     """A round failed in every attempt; the run can be resumed from its last checkpoint."""
 
     code = "FED-044"
-    default_remedy = "see which nodes failed and why, then start the run again"
+    default_remedy = "isthmus-coordinator rounds says who failed; then isthmus-coordinator resume"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,7 +186,7 @@ class Coordinator:
                 if failed == MAX_ATTEMPTS:
                     raise RunFailedError(
                         f"round {number} failed {failed} times: {error}",
-                        where=f"{report.failures}",
+                        where=_told(report),
                     ) from error
             attempt = self._attempt(grid, number, resuming=False)
 
@@ -248,3 +248,9 @@ class Coordinator:
         replies = exchange(grid, RELEASE, parcels, group="release", deadline=deadline)
         for node, code in replies.failures.items():
             logger.warning("a node did not accept the sum", extra=facts(node=node, code=code))
+
+
+def _told(report: RoundReport) -> str:
+    """Who failed where; the views put partners' names in place of Flower's numbers."""
+    failures = report.failures.items()
+    return "; ".join(f"{stage}: {n} {code}" for stage, by in failures for n, code in by.items())

@@ -141,6 +141,7 @@ class Service:
             "time": time.time(),
             "children": self._network.pids,
             "online": sorted({n.name for n in nodes if n.online}),
+            "nodes": {str(n.node_id): n.name for n in nodes},
         }
         write_json(self._home.status, status)
 

@@ -60,6 +60,12 @@ def rounds_view(home: CoordinatorHome, run_id: str) -> list[dict[str, Any]]:
     return list(read_json(path)) if path.exists() else []
 
 
+def node_names(home: CoordinatorHome) -> dict[str, str]:
+    """Partners by Flower's number of their node, while the service tells; else empty."""
+    names: dict[str, str] = read_json(home.status).get("nodes", {}) if home.status.exists() else {}
+    return names
+
+
 def releases_view(home: CoordinatorHome) -> list[dict[str, Any]]:
     """The newest global model of every run, oldest run first."""
     releases = []
@@ -88,7 +94,13 @@ def _run(home: CoordinatorHome, state: RunState) -> dict[str, Any]:
     return {
         "run_id": state.run_id,
         "state": state.state,
-        "problem": state.problem,
+        "problem": _named(state.problem, node_names(home)),
         "round": max(done[-1], 0) if done else 0,
         "rounds": plan.rounds,
     }
+
+
+def _named(text: str, names: dict[str, str]) -> str:
+    for number, name in names.items():
+        text = text.replace(number, name)
+    return text

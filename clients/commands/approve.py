@@ -43,7 +43,8 @@ def approve(
         return
     approvals = Approvals(directory.approvals)
     known = approvals.withdraw(digest) if withdraw else approvals.approve(digest)
-    typer.echo(f"plan {known.digest[:16]} ({known.plan.purpose}): {known.state}")
+    state = known.state if withdraw else f"approved, {known.state}"
+    typer.echo(f"plan {known.digest[:16]} ({known.plan.purpose}): {state}")
 
 
 def _set_mode(home: NodeHome, mode: str) -> str:
@@ -52,4 +53,4 @@ def _set_mode(home: NodeHome, mode: str) -> str:
 
     values = read_policy(home).model_dump(mode="json") | {"approval": mode}
     write_policy(home, parse(NodePolicy, values, where=str(home.policy)))
-    return f"plans are now approved {mode.replace('-', ' ')} (restart a node that is running)"
+    return f"plans are now approved {mode.replace('-', ' ')}; a running node does so at once"

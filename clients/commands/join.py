@@ -24,6 +24,7 @@ def join(
     """Join a federation: first with the invitation, then with the admission that comes back."""
     from clients import enrolment
     from clients.home import NodeHome
+    from clients.network_home import NetworkHome
 
     node = NodeHome.existing(home)  # a mistyped one would become another node, with other keys
     if renew:
@@ -32,7 +33,12 @@ def join(
     elif document is None:
         raise typer.BadParameter("name the invitation or the admission, or --renew")
     elif enrolment.is_admission(document):
+        renewal = NetworkHome.of(node).certificate.exists()
         certificate = enrolment.accept_admission(node, document)
+        if renewal:
+            typer.echo(f"Admitted until {certificate.not_valid_after_utc:%Y-%m-%d}.")
+            typer.echo("A node that is running takes the new certificate up by itself.")
+            return
         typer.echo(f"Admitted until {certificate.not_valid_after_utc:%Y-%m-%d}. Next:")
         typer.echo("  isthmus-node pin NAME KEY   for every other partner, then isthmus-node start")
     else:

@@ -21,13 +21,20 @@ class NoLedgerError(ConfigError):
 def privacy(
     home: Annotated[Path, typer.Option(help="Directory of the node.")] = Path("."),
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    lifetime_epsilon: Annotated[
+        float | None,
+        typer.Option(help="First change what may be spent over all plans; the ledger records it."),
+    ] = None,
 ) -> None:
     """Show what was spent of the privacy budget, what is left, and what the numbers mean."""
-    from clients.budget import ledger_in
+    from clients.budget import change_lifetime, ledger_in
     from clients.home import NodeHome
     from shared.privacy.report import privacy_report
 
     directory = NodeHome.existing(home)
+    if lifetime_epsilon is not None:
+        change_lifetime(directory, lifetime_epsilon)
+        typer.echo(f"this node may spend epsilon {lifetime_epsilon:g} over all plans", err=True)
     if not directory.ledger.exists():
         raise NoLedgerError("no ledger", where=str(directory.ledger))
     report = privacy_report(ledger_in(directory))

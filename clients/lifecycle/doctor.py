@@ -46,6 +46,8 @@ RELEASED: Final = 1_760_000_000.0
 SKEW: Final = 300.0
 LEAST_FREE: Final = 2 * 2**30
 SOON: Final = 14 * 86_400.0
+SPENT: Final = 0.01
+"""Share of a budget that is too little for any round: plans are calibrated to end just below."""
 PATIENCE: Final = 5.0
 
 
@@ -194,8 +196,8 @@ class Doctor:
         from shared.privacy.report import privacy_report
 
         report = privacy_report(ledger_in(self.home))
-        if report.left <= 0:
-            raise BudgetTroubleError(f"epsilon {report.spent:.2f} is spent")
+        if report.left < SPENT * report.lifetime.epsilon:
+            raise BudgetTroubleError(f"{report.spent:.3f} of epsilon {report.lifetime.epsilon:g}")
         return f"epsilon {report.left:.2f} left of {report.lifetime.epsilon:.2f}"
 
 

@@ -66,7 +66,9 @@ class BudgetTroubleError(TroubleError):
 
     code = "CFG-117"
     severity = "warning"
-    default_remedy = "isthmus-node privacy shows what it was spent on"
+    default_remedy = (
+        "isthmus-node privacy shows on what; more needs its --lifetime-epsilon, your decision"
+    )
 
 
 class NothingIngestedError(TroubleError):

@@ -36,16 +36,21 @@ def rounds(
 ) -> None:
     """Show every attempt at every round: who took part, how long it took, what was sent."""
     from server.home import CoordinatorHome
-    from server.views import rounds_view
+    from server.views import node_names, rounds_view
 
-    reports = rounds_view(CoordinatorHome.existing(home), run_id)
+    directory = CoordinatorHome.existing(home)
+    reports = rounds_view(directory, run_id)
     if as_json:
         typer.echo(json.dumps(reports, indent=1))
         return
-    show_table([_row(r) for r in reports], "no round has been attempted yet")
+    names = node_names(directory)
+    show_table([_row(r, names) for r in reports], "no round has been attempted yet")
 
 
-def _row(report: dict[str, Any]) -> dict[str, Any]:
+def _row(report: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    failed = {
+        (names.get(n, n), code) for by in report["failures"].values() for n, code in by.items()
+    }
     return {
         "round": report["round"],
         "attempt": report["attempt"],
@@ -53,5 +58,5 @@ def _row(report: dict[str, Any]) -> dict[str, Any]:
         "seconds": round(sum(report["seconds"].values()), 1),
         "bytes up": sum(report["bytes_up"].values()),
         "bytes down": sum(report["bytes_down"].values()),
-        "failures": ", ".join(sorted({c for f in report["failures"].values() for c in f.values()})),
+        "failures": ", ".join(f"{name} {code}" for name, code in sorted(failed)),
     }

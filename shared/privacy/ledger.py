@@ -44,6 +44,10 @@ from shared.privacy.spends import (
 )
 
 _FORMAT = 1
+_REMEDIES = {
+    "epsilon": "a cap is changed on the record: isthmus-node privacy --lifetime-epsilon N",
+    "delta": "put max_declared_users in policy.json back: delta was fixed by its first value",
+}
 _TERMS = ("kind", "format", "node", "delta", "unit", "neighbours")
 
 
@@ -186,14 +190,13 @@ class Ledger:
     def _check_terms(self, entries: Sequence[Entry]) -> None:
         """The ledger stands under the terms that this object was made with."""
         ours, opening = self._opening(), entries[0]
-        caps = [entry["epsilon"] for entry in entries if entry["kind"] in ("open", "lifetime")]
-        stated = {**{key: opening.get(key) for key in _TERMS}, "epsilon": caps[-1]}
+        stated = {**{key: opening.get(key) for key in _TERMS}, "epsilon": _cap(entries)}
         for key, value in stated.items():
             if value != ours[key]:
                 raise LedgerMismatchError(
                     f"the ledger says {key} = {value!r}, not {ours[key]!r}",
                     where=str(self._journal.path),
-                    remedy="open it with its own terms; change the cap only with amend_lifetime",
+                    remedy=_REMEDIES.get(key, "keep the ledger with the node that it belongs to"),
                 )
 
 
@@ -216,3 +219,20 @@ def _refuse_above(
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def stated_lifetime(path: Path) -> float:
+    """The lifetime epsilon under which the ledger at `path` stands.
+
+    Raises
+    ------
+    LedgerCorruptError
+    """
+    with Journal(path).locked() as entries:
+        return _cap(entries)
+
+
+def _cap(entries: Sequence[Entry]) -> float:
+    """The newest cap on the record."""
+    caps = [entry["epsilon"] for entry in entries if entry["kind"] in ("open", "lifetime")]
+    return float(caps[-1])

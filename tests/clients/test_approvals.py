@@ -163,7 +163,7 @@ def test_the_commands_show_approve_and_withdraw(tmp_path: Path) -> None:
     home = ["--home", str(node.home.root)]
     assert "waiting" in run.invoke(cli, ["plan", *home]).output
     assert "what is sent" in run.invoke(cli, ["plan", name[:12], *home]).output
-    assert "by-hand" in run.invoke(cli, ["approve", name[:12], *home]).output
+    assert "approved, by-hand" in run.invoke(cli, ["approve", name[:12], *home]).output
     assert "withdrawn" in run.invoke(cli, ["approve", name[:12], "--withdraw", *home]).output
     assert "by policy" in run.invoke(cli, ["approve", "--by-policy", *home]).output
     assert run.invoke(cli, ["approve", *home]).exit_code != 0

@@ -167,6 +167,23 @@ def test_rounds_wait_for_the_hours_that_nodes_allow(
     _check(federation, federation.run(settings))
 
 
+def test_a_partner_that_was_not_pinned_yet_costs_no_attempt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    federation = Federation(_plan(), tmp_path)
+    settings = Gathering(all_seconds=0.0, enough_seconds=0.0, approval_poll_seconds=0.0)
+    left, check = [3 * 20], NodePolicy._check_partners
+
+    def check_partners(policy: NodePolicy, plan: TrainingPlan) -> None:
+        left[0] -= 1
+        known = policy.partners if left[0] < 0 else {}
+        check(policy.model_copy(update={"partners": known}), plan)
+
+    monkeypatch.setattr(NodePolicy, "_check_partners", check_partners)
+    _check(federation, federation.run(settings))
+    assert {r.attempt for r in federation.reports} == {0}
+
+
 def test_the_journal_forgets_rounds_that_are_checkpointed_and_published(tmp_path: Path) -> None:
     federation = Federation(_plan(), tmp_path)
     federation.run()

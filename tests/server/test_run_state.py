@@ -6,14 +6,17 @@ import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from server.app import load_plan
+from server.app import REPORTS, load_plan
+from server.cli import app
 from server.enrolment import revoke
 from server.home import CoordinatorHome
 from server.partners import UnknownPartnerError, read_partners, write_partners
 from server.run_state import (
     NoRunError,
     PlanFileError,
+    RunState,
     UnfinishedRunError,
     propose,
     read_current,
@@ -129,6 +132,23 @@ def test_status_keeps_a_partner_that_was_revoked_apart_from_its_successor(
         ("c", False, False),
         ("b", True, False),
     ]
+
+
+def test_who_failed_is_named_as_the_operator_knows_it(home: CoordinatorHome) -> None:
+    plan = propose(home, _terms(), replace=False)
+    failed = {
+        "state": "failed",
+        "problem": "round 1 failed: train.start: 16096229544514813254 FED-031",
+    }
+    write_state(home, RunState(run_id=plan.run_id, **failed))
+    report = {"round": 1, "attempt": 0, "survivors": [], "seconds": {}, "bytes_up": {}}
+    failures = {"train.start": {"16096229544514813254": "FED-031"}}
+    write_json(home.run(plan.run_id) / REPORTS, [report | {"bytes_down": {}, "failures": failures}])
+    nodes = {"16096229544514813254": "c"}
+    write_json(home.status, {"pid": 1, "time": time.time(), "online": [], "nodes": nodes})
+    assert status_view(home)["run"]["problem"] == "round 1 failed: train.start: c FED-031"
+    said = CliRunner().invoke(app, ["rounds", "--home", str(home.root)]).stdout
+    assert "c FED-031" in said
 
 
 def test_a_plan_names_no_partner_whose_node_is_too_old(home: CoordinatorHome) -> None:
