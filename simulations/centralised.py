@@ -63,7 +63,7 @@ class _Pool:
         self._owner = np.repeat(np.arange(len(platforms)), [s.users for s in self._sets])
         self._row = np.concatenate([np.arange(s.users) for s in self._sets])
         self._users = np.random.default_rng(seed)
-        self._negatives = torch.Generator().manual_seed(seed)
+        self._random = torch.Generator().manual_seed(seed)
 
     def loss(self, network: BehaviourLSTM) -> Tensor:
         """Summed loss of a batch of pooled users."""
@@ -72,11 +72,7 @@ class _Pool:
         total = torch.zeros(())
         for index, (examples, items) in enumerate(zip(self._sets, self._items, strict=True)):
             rows = self._row[chosen[self._owner[chosen] == index]]
-            losses = network.loss_per_user(examples.batch(rows), items, self._draw(len(items)))
+            negatives = draw_negatives(self._settings.negatives, len(items), self._random)
+            losses = network.loss_per_user(examples.batch(rows), items, negatives)
             total = total + losses.sum()
         return total
-
-    def _draw(self, n_items: int) -> Tensor | None:
-        if n_items <= self._settings.negatives:
-            return None
-        return draw_negatives(self._settings.negatives, n_items, self._negatives)

@@ -195,7 +195,7 @@ class _Learner:
         self._residual = torch.zeros_like(self._vectors, requires_grad=rates.residuals > 0)
         self._optimiser = torch.optim.Adam(self._groups(rates))
         self._users = np.random.default_rng(seed)
-        self._negatives = torch.Generator().manual_seed(seed)
+        self._random = torch.Generator().manual_seed(seed)
         self.steps = 0
 
     def step(self) -> None:
@@ -205,7 +205,8 @@ class _Learner:
         items = ItemMatrix(vectors=self._vectors + self._residual)
         self._optimiser.zero_grad()
         batch = self._compute.place(self._examples.batch(rows))
-        losses = self._model.loss_per_user(batch, items, self._draw())
+        negatives = draw_negatives(self._settings.negatives, len(items), self._random)
+        losses = self._model.loss_per_user(batch, items, negatives)
         losses.mean().backward()  # type: ignore[no-untyped-call]
         self._optimiser.step()
         self.steps += 1
@@ -222,11 +223,6 @@ class _Learner:
         if self._residual.requires_grad:
             groups.append({"params": [self._residual], "lr": rates.residuals})
         return groups
-
-    def _draw(self) -> Tensor | None:
-        if len(self._vectors) <= self._settings.negatives:
-            return None
-        return draw_negatives(self._settings.negatives, len(self._vectors), self._negatives)
 
 
 def _with_popularity(

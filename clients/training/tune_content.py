@@ -137,15 +137,9 @@ class _Learner:
         losses = self._model.loss_per_user(
             self._compute.place(profiles),
             self._items,
-            self._negatives(),
+            draw_negatives(self._settings.negatives, len(self._items), self._random),
             self._compute.place(draws),
         )
         losses.mean().backward()  # type: ignore[no-untyped-call]
         self._optimiser.step()
         self.steps += 1
-
-    def _negatives(self) -> Tensor | None:
-        count = len(self._items)
-        if count <= self._settings.negatives:
-            return None
-        return draw_negatives(self._settings.negatives, count, self._random)

@@ -24,8 +24,13 @@ CHUNK: Final = 512
 """Queries whose logits are held at a time; (CHUNK, N) floats."""
 
 
-def draw_negatives(count: int, catalogue_size: int, generator: torch.Generator) -> Tensor:
-    """Draw `count` different items uniformly, looking at no data: (count,) int64."""
+def draw_negatives(count: int, catalogue_size: int, generator: torch.Generator) -> Tensor | None:
+    """Draw `count` different items uniformly, looking at no data: (count,) int64.
+
+    None, which compares with the whole catalogue, where that has no more.
+    """
+    if catalogue_size <= count:
+        return None
     return torch.randperm(catalogue_size, generator=generator)[:count]
 
 

@@ -276,15 +276,12 @@ def _privacy(world: World, claim: float) -> PrivacyTerms:
 
 
 def _suspicion(world: World, histories: Histories) -> Suspicion:
-    negatives, items = None, world.items(0)
-    if len(items) > _FULL_SOFTMAX:
-        generator = torch.Generator().manual_seed(world.seed)
-        negatives = draw_negatives(_FULL_SOFTMAX, len(items), generator)
+    items, generator = world.items(0), torch.Generator().manual_seed(world.seed)
     return Suspicion(
         world.model,
         TrainingSet(histories, world.model.history_length),
         items,
-        negatives,
+        draw_negatives(_FULL_SOFTMAX, len(items), generator),
         world.first_weights,
         world.recipe.federation.privacy.clipping_norm,
     )

@@ -71,6 +71,10 @@ def test_sampled_loss_estimates_the_full_one() -> None:
     assert torch.stack(sampled).mean().item() == pytest.approx(full.item(), abs=0.02)
 
 
+def test_a_catalogue_that_has_no_more_is_compared_with_as_a_whole() -> None:
+    assert draw_negatives(N, N, torch.Generator()) is None
+
+
 @pytest.mark.usefixtures("_chunked")
 def test_sampled_gradient_is_right() -> None:
     queries, targets, items = setting(bias=True)
