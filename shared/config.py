@@ -97,7 +97,8 @@ def _translated(model: type[StrictModel], error: ValidationError, where: str) ->
         return UnknownKeyError(f"unknown key {key!r}", where=where, remedy=remedy)
     if first["type"] == "missing":
         return InvalidValueError(f"key {key!r} is missing", where=where, remedy=f"add {key}")
-    return InvalidValueError(f"{key} = {first['input']!r}: {first['msg']}", where=where)
+    said = first["msg"].removeprefix("Value error, ")  # pydantic's name for what validators raise
+    return InvalidValueError(f"{key} = {first['input']!r}: {said}", where=where)
 
 
 def _keys_at(model: type[StrictModel], path: list[str]) -> list[str]:

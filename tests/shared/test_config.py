@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import field_validator
 
 from shared.config import StrictModel, parse, read_toml
 from shared.errors import InvalidValueError, UnknownKeyError, UnreadableConfigError
@@ -12,6 +13,17 @@ from shared.errors import InvalidValueError, UnknownKeyError, UnreadableConfigEr
 
 class Inner(StrictModel):
     rounds: int = 1
+
+
+class Even(StrictModel):
+    count: int
+
+    @field_validator("count")
+    @classmethod
+    def _even(cls, count: int) -> int:
+        if count % 2:
+            raise ValueError("there must be pairs")
+        return count
 
 
 class Outer(StrictModel):
@@ -43,6 +55,11 @@ def test_a_missing_key_is_named() -> None:
 def test_a_wrong_value_is_shown() -> None:
     with pytest.raises(InvalidValueError, match=r"inner.rounds = 'many'"):
         parse(Outer, {"name": "a", "inner": {"rounds": "many"}}, where="x")
+
+
+def test_what_a_validator_says_stands_alone() -> None:
+    with pytest.raises(InvalidValueError, match=r"count = 3: there must be pairs \(x\)"):
+        parse(Even, {"count": 3}, where="x")
 
 
 @pytest.mark.parametrize("content", [b"a = ", b"\xff\xfe", None])
