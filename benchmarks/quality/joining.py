@@ -8,6 +8,7 @@ from statistics import mean
 from typing import Final
 
 from simulations.results import (
+    SYSTEMS,
     Metric,
     PlatformResults,
     Results,
@@ -44,8 +45,9 @@ def asked(results: Results) -> list[PlatformResults]:
 
 
 def systems(platform: PlatformResults) -> dict[str, SystemResult]:
-    """Every system of a platform, and the fusion that it could make alone."""
-    found: dict[str, SystemResult] = {str(n): r for n, r in platform.systems.items()}
+    """Every system of a platform in the order of tables, last the fusion that it makes alone."""
+    ran = (name for name in SYSTEMS if name in platform.systems)
+    found: dict[str, SystemResult] = {name: platform.systems[name] for name in ran}
     return found | ({LOCAL: platform.local_fusion} if platform.local_fusion else {})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from statistics import mean
 from typing import Final
 
@@ -53,11 +54,11 @@ def platforms(runs: Mapping[str, Sequence[Results]]) -> str:
 
 def _platforms(name: str, seeds: Sequence[Results]) -> str:
     shops = list(seeds[0].platforms)
-    lines = [_line((name, *shops)), f"|{'---|' * (len(shops) + 1)}\n"]
+    lines = [_line((name, *shops, "mean")), f"|{'---|' * (len(shops) + 2)}\n"]
     found = {shop: [systems(results.platforms[shop]) for results in seeds] for shop in shops}
     for system in found[shops[0]][0]:
-        cells = (_pair([seed[system] for seed in found[shop]]) for shop in shops)
-        lines.append(_line((system, *cells)))
+        each = [[seed[system] for seed in found[shop]] for shop in shops]
+        lines.append(_line((system, *map(_pair, each), _pair([*chain(*each)]))))
     return "".join(lines)
 
 
