@@ -10,6 +10,7 @@ import pytest
 from benchmarks.quality import curve, dial, tables
 from benchmarks.quality.cases import full, small
 from benchmarks.quality.goals import goals, rows
+from benchmarks.quality.joining import LOCAL
 from simulations.recipe import load_recipe
 from simulations.results import Results
 from tests.simulations.sample_results import sample
