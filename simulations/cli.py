@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -176,11 +177,15 @@ def compare(
 
 
 def _interruptible(execute: Callable[[Console], None]) -> None:
+    """Run to the end; Ctrl-C and SIGTERM end it, and the processes that it started, alike."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         execute(Console())
     except KeyboardInterrupt:
         Console(stderr=True).print("interrupted; the same command again continues from here")
         raise typer.Exit(130) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def main() -> None:

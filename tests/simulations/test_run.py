@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -150,19 +151,22 @@ def test_recipes_are_listed() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_says_how_to_continue(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sign: signal.Signals
 ) -> None:
     path = tmp_path / "tiny.toml"
     path.write_text(TINY, encoding="utf-8")
+    before = signal.getsignal(signal.SIGTERM)
 
     def interrupt(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
+        signal.raise_signal(sign)
 
     monkeypatch.setattr("simulations.run.load_data", interrupt)
     done = CliRunner().invoke(app, ["run", str(path), "--out", str(tmp_path / "out")])
     assert done.exit_code == 130
     assert "same command again" in done.output
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_a_forgotten_folder_leaves_nothing_that_the_next_try_would_not_fit(tmp_path: Path) -> None:
