@@ -71,7 +71,7 @@ def _row(name: str, results: Results) -> str:
     base, fusion = (
         mean(p.systems[system].ndcg_10 for p in platforms) for system in (BASELINE, "fusion")
     )
-    worse = ", ".join(f"{shop} {lost.mean:+.1%}" for shop, lost in harmed(results))
+    lost = [f"{shop} {loss.mean:+.1%}" for shop, loss in harmed(results)]
     cells = (
         name,
         results.seed,
@@ -80,7 +80,7 @@ def _row(name: str, results: Results) -> str:
         _figure(fusion),
         _percent(gain(results)),
         f"{fusion / base - 1:+.0%}",
-        f"{worse or 'none'} of {len(results.platforms)}",
+        f"{len(lost)} of {len(results.platforms)}{': ' * bool(lost)}{', '.join(lost)}",
     )
     return _line(cells)
 

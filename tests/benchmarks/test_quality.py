@@ -75,7 +75,7 @@ def test_tables_say_what_joining_adds_and_whom_it_harms() -> None:
     runs |= {"same-vertical": [_results(0.0033, -0.0033)]}
     _, _, beside, together = tables.scenarios(runs).strip().split("\n")
     assert "| +10.0% (-10.0% to +40.3%) | " in together  # of .033, the mean of .044 and .022
-    assert together.endswith("| games -22.7% of 2 |")
+    assert together.endswith("| 1 of 2: games -22.7% |")
     assert "| .0440 | " in beside  # of the small shop without the giant
     assert tables.newcomers(runs).count("\n") == 3
     assert "+0.0033 (-0.0033 to +0.0133)" in tables.never_seen(runs)
