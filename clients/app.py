@@ -11,11 +11,14 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from flwr.app import Context, Error, Message
 from flwr.clientapp import ClientApp
 from flwr.common.constant import ErrorCode
 
+from clients.articles import ArticlesNeededError
+from clients.global_model import ModelNeededError
 from clients.home import NodeHome
 from clients.identity import load_identity
 from clients.node_config import read_node_config
@@ -29,6 +32,8 @@ from shared.wire import MASK, RELEASE, SHARE, START, SURVIVORS, UNMASK, Parcel
 
 INTERNAL_ERROR = "FED-099"
 SIMULATION_VARIABLE = "ISTHMUS_SIMULATION"
+ASKED_FOR: Final = (ModelNeededError, ArticlesNeededError)
+"""Refusals that ask for something which the coordinator sends next: part of an ordinary round."""
 Resolve = Callable[[Context], NodeRounds]
 logger = logging.getLogger(__name__)
 
@@ -87,7 +92,8 @@ def _answer(resolve: Resolve, stage: str, message: Message, context: Context) ->
         rounds = resolve(context)
         parcel = rounds.answer(stage, Parcel.from_record(message.content))
     except IsthmusError as error:
-        logger.warning("refused: %s", error, extra=facts(stage=stage, code=error.code))
+        level = logging.INFO if isinstance(error, ASKED_FOR) else logging.WARNING
+        logger.log(level, "refused: %s", error, extra=facts(stage=stage, code=error.code))
         return _refusal(rounds, stage, message, error.code)
     except Exception:  # whatever it is, its text stays here
         logger.exception("failed", extra=facts(stage=stage, code=INTERNAL_ERROR))

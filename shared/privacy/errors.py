@@ -89,7 +89,10 @@ class LifetimeBudgetError(PrivacyError):
     """A round that would exceed the platform's lifetime cap over all plans and models."""
 
     code = "PRIV-011"
-    default_remedy = "no further private training on these users is possible under this cap"
+    default_remedy = (
+        "no further private training on these users is possible under this cap; to raise it is "
+        "the platform's decision: isthmus-node privacy --lifetime-epsilon"
+    )
 
 
 class LedgerCorruptError(PrivacyError):
