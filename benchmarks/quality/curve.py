@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Final
 
+from benchmarks.quality.joining import alone
 from benchmarks.report import Row
 from simulations.results import Results, SystemName
 
@@ -33,15 +34,10 @@ def rows(runs: Mapping[str, Sequence[Results]]) -> list[Row]:
                     "epsilon": epsilon,
                     "fusion": mean(r.macro["fusion"].ndcg_10 for r in seeds),
                     "released model": mean(released) if released else None,
-                    "local fusion": mean(_alone(r) for r in seeds),
+                    "local fusion": mean(alone(r.platforms.values()) for r in seeds),
                 }
             )
     return found
-
-
-def _alone(results: Results) -> float:
-    """Macro mean of the fusion that each platform could make without the others."""
-    return mean(p.local_fusion.ndcg_10 for p in results.platforms.values() if p.local_fusion)
 
 
 def plot(found: Sequence[Row], path: Path) -> None:

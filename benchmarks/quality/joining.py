@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from statistics import mean
 from typing import Final
@@ -51,7 +51,7 @@ def systems(platform: PlatformResults) -> dict[str, SystemResult]:
     return found | ({LOCAL: platform.local_fusion} if platform.local_fusion else {})
 
 
-def alone(platforms: list[PlatformResults]) -> float:
+def alone(platforms: Iterable[PlatformResults]) -> float:
     """Macro NDCG@10 of the fusions that platforms could make without the others."""
     return mean(p.local_fusion.ndcg_10 for p in platforms if p.local_fusion)
 

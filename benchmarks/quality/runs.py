@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from multiprocessing import get_context
 from pathlib import Path
 
-import torch
 from rich.console import Console
 
 from benchmarks.quality.cases import Case
@@ -59,8 +58,7 @@ def _log(case: Case, out: Path) -> Path:
 
 
 def _finish(case: Case, data: Path, out: Path, log: Path | None = None) -> None:
-    """One run to its end; one thread, so that jobs do not compete."""
-    torch.set_num_threads(1)
+    """One run to its end; it has one thread, so jobs do not compete."""
     with ExitStack() as stack:
         file = stack.enter_context(log.open("a")) if log else None
         found = Run(
